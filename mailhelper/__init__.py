@@ -1,0 +1,16 @@
+"""A mail helper: fetches mail from IMAP, rates it on urgency and importance, and shows it calmly."""
+
+__version__ = "0.1.0"
+
+# Bottom to top.  A module may import only modules that stand before it (tests/test_layers.py).
+ORDER = """
+config logs language errors text passwords crypto db models scope limits
+egress headers html message sanitize providers imapfolders imapwire imapfetch imap
+lists deadline reading phishing bulk asks gist triage
+queue jobs runner
+users senders threads accounts search intake mails ratings sync importer samplemail sample
+web.form web.compress web.render web.session web.routing web.side
+web.people web.matrix web.inbox web.email web.accounts web.jobs web.ops web.openapi
+web.routes web.app
+worker serve demo doctor cli __main__
+""".split()

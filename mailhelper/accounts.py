@@ -1,0 +1,246 @@
+"""Mailboxes of a user: add, test, change, remove; and the door through which their connections go."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from peewee import Case, fn
+
+from mailhelper import imap, jobs, senders, threads
+from mailhelper.config import config
+from mailhelper.db import db, now
+from mailhelper.egress import Door, Entry, Policy
+from mailhelper.errors import Invalid
+from mailhelper.imap import Server
+from mailhelper.models import ACTIVE, Account, Egress, Folder, Grant, Job, Mail
+from mailhelper.scope import Scope, drop_grants, grant
+
+FIELDS = ("name", "address", "imap", "smtp", "mode", "filters", "background")
+SERVER = ("host", "port", "security", "username", "password", "fingerprint")
+FILTERS = ("include", "exclude", "since", "unseen", "newest", "total")
+SECURITY = ("tls", "starttls", "none")
+MODES = ("none", "builtin")
+AT_ONCE = 200       # mails a transaction, when they are deleted
+BACKGROUND_TTL = dt.timedelta(days=30)
+
+
+def create(scope: Scope, values: Mapping[str, Any]) -> Account:
+    """Add a mailbox on a server.  `values` as in api.md.  Raises Invalid with the wrong fields ("imap.port", …)."""
+    clean = _checked(values, None)
+    with scope, db.atomic():
+        account = scope.create(Account, kind="imap", address_key=_address_key(scope, clean["address"]), **clean)
+        _grant_background(scope, account)
+    return account
+
+
+def create_local(scope: Scope, name: str, address: str) -> Account:
+    """The mailbox of that name that holds imported mail; made if there is none."""
+    with scope:
+        for account in scope.select(Account).where(Account.kind == "local"):
+            if account.name == name:
+                return account      # type: ignore[no-any-return]
+        return scope.create(Account, kind="local", name=name, address=address, address_key=_address_key(scope, address))
+
+
+def change(scope: Scope, account_id: object, values: Mapping[str, Any]) -> Account:
+    """Change some fields; a password that is left out stays.  Raises Invalid, NotFound."""
+    account = scope.get(Account, account_id)
+    with scope, db.atomic():
+        clean = _checked(values, account)
+        clean["address_key"] = _address_key(scope, clean["address"])
+        clean["error"] = None if clean["imap"] != account.imap else account.error       # another name does not make a password right
+        scope.update(Account, **clean).where(Account.id == account.id).execute()
+        account = scope.get(Account, account.id)
+        _grant_background(scope, account)
+    return account
+
+
+def remove(scope: Scope, account_id: object) -> None:
+    """Forget a mailbox and all its mail here; the server is not touched.  Raises NotFound."""
+    account = scope.get(Account, account_id)
+    for job in scope.select(Job, Job.id).where(Job.subject == account.id, Job.kind << ("sync_user_emails", "import_mail"), Job.state << ACTIVE):
+        jobs.cancel(scope, job.id)
+    drop_grants(scope, Grant.purpose == "background", Grant.subject == account.id)
+    while ids := [row[0] for row in scope.select(Mail, Mail.id).where(Mail.account == account).limit(AT_ONCE).tuples()]:
+        scope.delete(Mail).where(Mail.id << ids).execute()      # in portions, since others want to write meanwhile
+    with db.atomic():
+        scope.delete(Account).where(Account.id == account.id).execute()
+        threads.drop_empty(scope)
+        senders.drop_unknown(scope)
+
+
+def listed(scope: Scope) -> list[Account]:
+    with scope:
+        return list(scope.select(Account).order_by(Account.id))
+
+
+def renew_background(scope: Scope) -> None:
+    """At sign-in: the opt-in to syncing while logged out counts thirty days from now again."""
+    (scope.update(Grant, expires_at=now() + BACKGROUND_TTL).where(Grant.purpose == "background").execute())
+
+
+def server(account: Account) -> Server:
+    """How to reach its IMAP server; inside the owner's scope."""
+    return Server(**account.imap)
+
+
+def door(scope: Scope) -> Door:
+    """The user's way out: their policy, and a ledger they can read.
+
+    Connections last longer than a request's transaction and end in other threads, so the entry is written by the scope it was made in.
+    """
+    policy = Policy(private=scope.user.admin, allowed=config.allow_private)
+
+    def ledger(entry: Entry) -> None:
+        with scope:
+            scope.create(Egress, **entry._asdict())
+
+    return Door(policy, ledger)
+
+
+def test(scope: Scope, values: Mapping[str, Any], account_id: object | None = None) -> imap.Probe:
+    """Try to connect and sign in with these values (those of the account where left out).  Raises Invalid for values that cannot be tried."""
+    with scope:
+        account = scope.get(Account, account_id) if account_id is not None else None
+        if account and account.kind != "imap":
+            raise Invalid("local_account")
+        merged = _checked(values, account)
+        return imap.probe(Server(**merged["imap"]), door(scope))
+
+
+def counts(scope: Scope, account: Account | None = None) -> dict[int, int]:
+    """{account id: mails}, of all or of one; without those that have none."""
+    query = scope.select(Mail, Mail.account, fn.COUNT(Mail.id)).group_by(Mail.account)
+    return dict((query.where(Mail.account == account) if account else query).tuples())
+
+
+def shown(account: Account, mails: int) -> dict[str, Any]:
+    """The JSON shape; passwords never come back."""
+    return {
+        "id": account.id, "kind": account.kind, "name": account.name, "address": account.address, "mode": account.mode,
+        "imap": _without_password(account.imap), "smtp": _without_password(account.smtp), "filters": account.filters,
+        "background": account.background, "synced_at": account.synced_at, "error": account.error, "emails": mails,
+        "created_at": account.created_at,
+    }
+
+
+def folder_counts(scope: Scope) -> dict[int, int]:
+    """{account id: folders}, without those that have none."""
+    return dict(scope.select(Folder, Folder.account, fn.COUNT(Folder.id)).where(Folder.gone_at.is_null()).group_by(Folder.account).tuples())
+
+
+def folder_names(scope: Scope) -> dict[int, list[dict[str, Any]]]:
+    """{account id: [{id, name}]} of all folders there are, inbox first."""
+    names: dict[int, list[dict[str, Any]]] = {}
+    with scope:
+        rows = scope.select(Folder, Folder.account, Folder.id, Folder.name, Folder.role).where(Folder.gone_at.is_null()).tuples()
+        for account, id, name, _ in sorted(rows, key=lambda row: (row[3] != "inbox", row[2].casefold())):
+            names.setdefault(account, []).append({"id": id, "name": name})
+    return names
+
+
+def folders(scope: Scope, account_id: object) -> list[dict[str, Any]]:
+    """Its folders with counts and last sync.  Raises NotFound."""
+    account = scope.get(Account, account_id)
+    unread = fn.SUM(Case(None, [(Mail.seen, 0)], 1))
+    counted = {row[0]: row[1:] for row in scope.select(Mail, Mail.folder, fn.COUNT(Mail.id), unread)
+               .where(Mail.account == account).group_by(Mail.folder).tuples()}
+    with scope:
+        rows = list(scope.select(Folder).where(Folder.account == account, Folder.gone_at.is_null()))
+    return [{"id": row.id, "name": row.name, "role": row.role, "total": counted.get(row.id, (0, 0))[0], "unread": int(counted.get(row.id, (0, 0))[1]),
+             "synced_at": row.scanned_at, "error": row.error} for row in sorted(rows, key=lambda row: (row.role != "inbox", row.name.casefold()))]
+
+
+def _checked(values: Mapping[str, Any], account: Account | None) -> dict[str, Any]:
+    """The columns that `values` mean, over those the account has.  Raises Invalid."""
+    wrong: dict[str, Any] = {name: "unknown_field" for name in values if name not in FIELDS}
+    fresh: dict[str, Any] = {"smtp": None, "filters": None, "mode": "builtin", "background": False}
+    old = {name: getattr(account, name) for name in FIELDS} if account else fresh
+    merged = {**old, **values}
+    _text(merged, "name", wrong, merged.get("address"))
+    if "@" not in _text(merged, "address", wrong)[1:-1]:
+        wrong.setdefault("address", "bad_address")
+    if merged["mode"] not in MODES:
+        wrong["mode"] = ("bad_choice", {"choices": ", ".join(MODES)})
+    if not isinstance(merged["background"], bool):
+        wrong["background"] = "not_a_boolean"
+    elif merged["background"] and account and account.kind != "imap":
+        wrong["background"] = "local_account"
+    if account is None or account.kind == "imap":
+        merged["imap"] = _server(merged.get("imap"), old.get("imap"), "imap", wrong)
+    elif merged.get("imap"):
+        wrong["imap"] = "local_account"
+    if merged["smtp"] is not None:
+        merged["smtp"] = _server(merged["smtp"], old.get("smtp"), "smtp", wrong)
+    merged["filters"] = _filters(merged["filters"], wrong)
+    if wrong:
+        raise Invalid(fields=wrong)
+    return {name: merged.get(name) for name in FIELDS}
+
+
+def _text(values: dict[str, Any], name: str, wrong: dict[str, Any], default: Any = None) -> str:
+    value = values.get(name) or default
+    if not isinstance(value, str) or not value.strip():
+        wrong.setdefault(name, "missing")
+        return ""
+    values[name] = value.strip()[:200]
+    return value.strip()
+
+
+def _server(values: Any, old: dict[str, Any] | None, field: str, wrong: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(values, Mapping):
+        wrong[field] = "missing"
+        return {}
+    wrong.update({f"{field}.{name}": "unknown_field" for name in values if name not in SERVER})
+    merged = {"fingerprint": "", "security": "tls", **(old or {}), **{name: value for name, value in values.items() if value is not None}}
+    if not merged.get("password") and old:
+        merged["password"] = old["password"]
+    for name in ("host", "username", "password"):
+        if not isinstance(merged.get(name), str) or not merged[name].strip():
+            wrong[f"{field}.{name}"] = "missing"
+    port = merged.get("port")
+    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
+        wrong[f"{field}.port"] = ("out_of_range", {"low": 1, "high": 65535})
+    if merged["security"] not in SECURITY:
+        wrong[f"{field}.security"] = ("bad_choice", {"choices": ", ".join(SECURITY)})
+    if not isinstance(merged["fingerprint"], str):
+        wrong[f"{field}.fingerprint"] = "missing"
+    return {name: merged.get(name) for name in SERVER}
+
+
+def _filters(values: Any, wrong: dict[str, Any]) -> dict[str, Any] | None:
+    if not values:
+        return None
+    if not isinstance(values, Mapping):
+        wrong["filters"] = "missing"
+        return None
+    wrong.update({f"filters.{name}": "unknown_field" for name in values if name not in FILTERS})
+    for name in ("include", "exclude"):
+        if not isinstance(values.get(name, []), list) or not all(isinstance(item, str) for item in values.get(name, [])):
+            wrong[f"filters.{name}"] = "not_a_list"
+    for name in ("newest", "total"):
+        value = values.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000_000):
+            wrong[f"filters.{name}"] = ("out_of_range", {"low": 1, "high": 10_000_000})
+    if not isinstance(values.get("unseen", False), bool):
+        wrong["filters.unseen"] = "not_a_boolean"
+    try:
+        dt.date.fromisoformat(values.get("since") or "2000-01-01")
+    except (ValueError, TypeError):
+        wrong["filters.since"] = "bad_date"
+    return dict(values)
+
+
+def _grant_background(scope: Scope, account: Account) -> None:
+    """Keep the grant in step with the opt-in."""
+    drop_grants(scope, Grant.purpose == "background", Grant.subject == account.id)
+    if account.background:
+        grant(scope, "background", BACKGROUND_TTL, subject=account.id)
+
+
+def _without_password(values: dict[str, Any] | None) -> dict[str, Any] | None:
+    return {name: value for name, value in values.items() if name != "password"} if values else None
+
+
+def _address_key(scope: Scope, address: str) -> bytes:
+    return scope.vault.lookup("address", address.lower())

@@ -1,0 +1,271 @@
+"""A person's mailbox on an IMAP server: signing in, folders, what is in them, and the mails themselves.
+
+Everything a server or the line may do wrong leaves this module as one of errors.*, without the server's own words, which
+may repeat what we sent.  Reading never sets a flag: folders are opened with EXAMINE and mails fetched with BODY.PEEK.
+"""
+
+import imaplib
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from mailhelper import errors, imapfetch, imapfolders
+from mailhelper.egress import Connection, Door
+from mailhelper.imapfolders import Folder
+from mailhelper.imapwire import Client, Wire, is_in_use
+
+log = logging.getLogger(__name__)
+
+GREETING_SECONDS = 30.0     # for connecting, encrypting and greeting, each
+PROBE_SECONDS = 15.0        # somebody is waiting
+LOGOUT_SECONDS = 2.0
+REFUSALS = 5                # single mails refused in a row before a fetch is given up
+STATE_ITEMS = "MESSAGES UIDNEXT UIDVALIDITY"
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a mailbox is, and how to open it."""
+    host: str
+    port: int
+    security: str               # "tls" · "starttls" · "none"
+    username: str
+    password: str = field(repr=False)
+    fingerprint: str = ""       # SHA-256 of the one certificate to accept, whoever signed it
+
+    def __post_init__(self) -> None:
+        if self.security not in ("tls", "starttls", "none"):
+            raise ValueError("security")        # a typing error must not mean "unencrypted"
+
+
+class Selected(NamedTuple):
+    uidvalidity: int
+    uidnext: int
+    exists: int
+    highestmodseq: int      # 0 where the server has no CONDSTORE (RFC 7162)
+
+
+class Fetched(NamedTuple):
+    uid: int
+    received: datetime      # INTERNALDATE, naive UTC
+    flags: tuple[str, ...]
+    raw: bytes
+
+
+class Probe(NamedTuple):
+    ok: bool
+    code: str                       # "" or the code of a sentence error.<code>
+    params: dict[str, Any]
+    fingerprint: str                # SHA-256 of the certificate shown, "" without one
+    capabilities: frozenset[str]
+    folders: tuple[Folder, ...]
+
+
+@contextmanager
+def open(server: Server, door: Door, timeout: float = 60.0) -> Iterator["Mailbox"]:
+    """The mailbox, signed in; signed out again at the end.  `timeout`: seconds without a byte from the server.
+
+    Raises Refused (egress_*, not_imap, starttls_missing, login_needs_tls, command_refused), BadCertificate, BadLogin, Busy or Unreachable.
+    """
+    with door.connect(server.host, server.port, "imap", min(timeout, GREETING_SECONDS)) as connection:
+        if server.security == "tls":
+            connection.start_tls(server.host, server.fingerprint)
+        with translated(server.host):
+            client = Client(connection, timeout)
+        try:
+            with translated(server.host):
+                if server.security == "starttls":
+                    client.wire.start_tls(server.host, server.fingerprint)
+                _sign_in(client, server)
+                mailbox = Mailbox(client, connection)
+            yield mailbox
+        finally:
+            client.wire.goodbye(LOGOUT_SECONDS)
+
+
+def probe(server: Server, door: Door) -> Probe:
+    """Tries everything that a sync needs and says what came of it; never raises errors.Error."""
+    try:
+        with open(server, door, PROBE_SECONDS) as mailbox:
+            return Probe(True, "", {}, mailbox.fingerprint, mailbox.capabilities, tuple(mailbox.folders()))
+    except errors.BadCertificate as error:
+        seen = error.params.get("fingerprint") or _look(server, door)
+        return Probe(False, error.code, error.params | {"fingerprint": seen}, seen, frozenset(), ())
+    except errors.Error as error:
+        return Probe(False, error.code, error.params, "", frozenset(), ())
+
+
+@contextmanager
+def translated(host: str) -> Iterator[None]:
+    """What imaplib and imapclient raise, as errors.*; `from None`, since their texts quote commands and answers."""
+    try:
+        yield
+    except imaplib.IMAP4.abort:
+        raise errors.Unreachable("protocol_error", host=host) from None
+    except imaplib.IMAP4.error:
+        raise errors.Refused("command_refused", host=host) from None
+    except (ValueError, TypeError, LookupError, AssertionError) as error:      # imapclient's parser on nonsense
+        log.warning("an answer of an IMAP server could not be read: %s", type(error).__name__)
+        raise errors.Unreachable("protocol_error", host=host) from None
+
+
+class Mailbox:
+    """An open mailbox.  Any thread may use it, one at a time; only `abort` may be called while another thread is inside."""
+
+    def __init__(self, client: Client, connection: Connection):
+        self._client, self._connection = client, connection
+        self._wire: Wire = client.wire
+        self._folder, self._exists = "", 0      # what is open
+        self.host = connection.host
+        self.capabilities = frozenset(name.decode("ascii", "replace") for name in client.capabilities())
+        self.fingerprint = connection.certificate()
+        if "ENABLE" in self.capabilities and "CONDSTORE" in self.capabilities:
+            client.enable("CONDSTORE")
+
+    def folders(self) -> list[Folder]:
+        """All folders, roles given by the server (RFC 6154) or else guessed from the usual names."""
+        with translated(self.host):
+            answers = self._client.list_answers(special_use={"SPECIAL-USE", "LIST-EXTENDED"} <= self.capabilities)
+            listed = imapfolders.read(answers)
+        self._client.wire_names = {one.name: one.wire for one in listed}
+        return imapfolders.with_roles(listed)
+
+    def examine(self, name: str) -> Selected:
+        """Open a folder for reading only.  Raises Refused folder_refused."""
+        return self._open_folder(name, readonly=True)
+
+    def select(self, name: str) -> Selected:
+        """Open a folder for changes.  Raises Refused folder_refused, also where it may only be read."""
+        return self._open_folder(name, readonly=False)
+
+    def status(self, name: str) -> Selected:
+        """The same numbers, without opening the folder where it is not open already (RFC 9051 §6.3.11)."""
+        items = STATE_ITEMS.split() + (["HIGHESTMODSEQ"] if "CONDSTORE" in self.capabilities else [])
+        with self._about(name):
+            if name == self._folder:
+                self._wire.noop()       # of an open folder the server tells what it last told this session
+            return _selected(self._client.folder_status(name, items))
+
+    def flags(self, changed_since: int = 0) -> dict[int, tuple[str, ...]]:
+        """{UID: flags} of every mail in the open folder; with `changed_since` only of those changed after that MODSEQ (RFC 7162).
+
+        Complete or an error: a mail that is missing here has left the folder (or has not changed).
+        """
+        if not self._exists:
+            return {}       # some servers answer BAD to 1:* in an empty folder
+        with translated(self.host):
+            return dict(imapfetch.fetch_flags(self._wire, f"(CHANGEDSINCE {changed_since})" if changed_since else None))
+
+    def uids(self, criteria: str | Sequence[Any] = "ALL") -> list[int]:
+        """The UIDs in the open folder that match: ASCII criteria as they are ("UNSEEN SINCE 1-Jan-2024"), or a list that gets quoted."""
+        with translated(self.host):
+            if not isinstance(criteria, str):
+                ascii_only = all(str(word).isascii() for word in criteria)
+                return sorted(self._client.search(criteria, None if ascii_only else "UTF-8"))
+            return imapfetch.search(self._wire, criteria, "ESEARCH" in self.capabilities)
+
+    def fetch(self, uids: Sequence[int]) -> Iterator[Fetched]:
+        """The given mails of the open folder, as they arrive and in the server's order; nothing is marked as read.
+
+        Mails that the server does not hand out (gone, or broken there) are missing from the answer.
+        """
+        for portion in imapfetch.chunks(uids):
+            wanted = set(portion)
+            try:
+                yield from self._fetch(portion, wanted)
+            except errors.Refused:      # RFC 2180 §4.1.3: one lost or broken mail makes the whole command end in NO
+                yield from self._fetch_singly(sorted(wanted))
+
+    def abort(self) -> None:
+        """Break the connection off, from any thread: whoever waits for the server gets Unreachable at once."""
+        self._wire.broken = True
+        self._connection.abort()
+
+    def _fetch(self, portion: Sequence[int], wanted: set[int]) -> Iterator[Fetched]:
+        """Takes each UID that came out of `wanted`, so that nothing comes twice."""
+        with translated(self.host):
+            for item in imapfetch.fetch(self._wire, portion):
+                if item.raw is not None and item.uid in wanted:
+                    wanted.discard(item.uid)
+                    yield Fetched(item.uid, item.received or datetime.now(UTC).replace(tzinfo=None), item.flags or (), item.raw)
+
+    def _fetch_singly(self, uids: Sequence[int]) -> Iterator[Fetched]:
+        """One command a mail, to leave out only the broken ones; a server that refuses one after the other is not pestered."""
+        refused = 0
+        for uid in uids:
+            try:
+                yield from self._fetch([uid], {uid})
+                refused = 0
+            except errors.Refused:
+                refused += 1
+                if refused > REFUSALS:
+                    raise
+
+    def _open_folder(self, name: str, readonly: bool) -> Selected:
+        self._folder, self._exists = "", 0
+        with self._about(name):
+            selected = _selected(self._client.select_folder(name, readonly))
+        self._folder, self._exists = name, selected.exists
+        return selected
+
+    @contextmanager
+    def _about(self, folder: str) -> Iterator[None]:
+        """A NO to a command about one folder says nothing about the others."""
+        try:
+            with translated(self.host):
+                yield
+        except errors.Refused:
+            raise errors.Refused("folder_refused", host=self.host, folder=folder) from None
+
+
+def _look(server: Server, door: Door) -> str:
+    """The fingerprint of a certificate that did not convince, so that a person can compare and pin it; "" if it cannot be had."""
+    try:
+        with door.connect(server.host, server.port, "imap", PROBE_SECONDS) as connection, translated(server.host):
+            if server.security == "tls":
+                return connection.look(server.host)
+            return Wire(connection).look(server.host)
+    except errors.Error:
+        return ""
+
+
+def _sign_in(client: Client, server: Server) -> None:
+    """LOGIN, or AUTHENTICATE PLAIN (RFC 4616) where LOGIN is off or could not carry the characters."""
+    wire = client.wire
+    if wire.state == "AUTH":
+        return      # PREAUTH
+    if re.search(r"[\r\n\0]", server.username + server.password):
+        raise errors.BadLogin(host=server.host)
+    disabled, plain = "LOGINDISABLED" in wire.capabilities, "AUTH=PLAIN" in wire.capabilities
+    if disabled and not plain:
+        raise errors.Refused("login_needs_tls" if server.security == "none" else "login_method_missing", host=server.host)
+    user, password = server.username.encode(), server.password.encode()
+    try:
+        if plain and (disabled or not (user.isascii() and password.isascii())):
+            wire.authenticate("PLAIN", lambda _: b"\0" + user + b"\0" + password)
+        else:
+            wire.login_quoted(user, password)
+    except imaplib.IMAP4.error as error:
+        raise _login_failure(str(error), server.host) from None
+
+
+def _login_failure(words: str, host: str) -> errors.Error:
+    if is_in_use(words):
+        return errors.Busy("server_busy", host=host)
+    if re.search(r"PRIVACYREQUIRED", words, re.IGNORECASE):
+        return errors.Refused("login_needs_tls", host=host)
+    if re.search(r"app(lication)?[- ]specific password|app password", words, re.IGNORECASE):
+        return errors.BadLogin("login_app_password", host=host)
+    return errors.BadLogin(host=host)
+
+
+def _selected(answer: dict[bytes, Any]) -> Selected:
+    """Numbers of SELECT (EXISTS) or STATUS (MESSAGES); 0 for what the server left out."""
+    def number(*keys: bytes) -> int:
+        return next((int(answer[key]) for key in keys if answer.get(key)), 0)
+
+    return Selected(number(b"UIDVALIDITY"), number(b"UIDNEXT"), number(b"EXISTS", b"MESSAGES"), number(b"HIGHESTMODSEQ"))

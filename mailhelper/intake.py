@@ -1,0 +1,202 @@
+"""New mails on their way in: parse, rate, seal and hash first, then one short transaction.
+
+Used by sync and import alike.  Nothing slow happens inside the transaction, since SQLite has one writer at a time.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from mailhelper import message, search, senders, text, threads, triage
+from mailhelper.db import db, now
+from mailhelper.imap import Fetched
+from mailhelper.message import ParsedMail
+from mailhelper.models import Account, Body, Folder, Mail, Rating, Raw
+from mailhelper.scope import Scope
+from mailhelper.triage import Context, Reason, Sender
+
+log = logging.getLogger(__name__)
+BATCH = 50              # mails a transaction
+LARGE = 64_000          # bytes; above, what reading shows is kept apart from the bytes
+EARLIEST = dt.datetime(1990, 1, 1)
+
+MAIL = ("account", "folder", "uid", "thread", "message_key", "sender_key", "received", "date", "size", "seen", "flagged", "answered",
+        "has_attachments", "defective", "head", "layer", "urgency", "importance", "score", "category", "kind", "needs_reply")
+RATING = ("mail", "layer", "urgency", "importance", "category", "kind", "spam", "needs_reply", "confidence", "rated_by", "error", "detail",
+          "created_at")
+UNRATED = (None, None, None, 0, None, None, None)               # the columns of Mail from `layer` on
+FAILED = ("builtin", *UNRATED[1:])
+
+Orphans = dict[tuple[Any, ...], list[int]]      # identity → mails here that their folder no longer has
+
+
+class Arrival(NamedTuple):
+    """A mail as it came, its bytes sealed already: that is work which other threads can do meanwhile."""
+    mail: Fetched
+    sealed: bytes
+
+
+class Kept(NamedTuple):
+    """How many mails of a batch were new, and the ids of known ones that were in another place before."""
+    new: int
+    moved: list[int]
+
+
+class Prepared(NamedTuple):
+    """A mail ready to be stored: sealed and hashed."""
+    uid: int
+    flags: tuple[bool, bool, bool]      # seen, flagged, answered
+    identity: tuple[Any, ...]
+    before: tuple[Any, ...]             # values of MAIL from message_key on
+    rating: tuple[Any, ...] | None      # values of RATING after mail
+    raw: bytes
+    body: Any
+    link: threads.Link
+    tokens: tuple[list[str], ...]
+    seen: list[senders.Seen]
+
+
+class Intake:
+    """Takes mails of one account in; keeps what mails have in common: known senders, hashed words, own addresses."""
+
+    def __init__(self, scope: Scope, account: Account) -> None:
+        self.scope, self.account = scope, account
+        self._index = search.Index(scope)
+        self._addresses = frozenset(one.address.lower() for one in scope.select(Account, Account.address))
+        self._senders: dict[str, Sender] = {}
+
+    def arrive(self, mail: Fetched) -> Arrival:
+        """Seal the bytes; in any thread, since zlib and OpenSSL let others run."""
+        return Arrival(mail, self.scope.vault.seal(mail.raw, Raw.data.about))
+
+    def keep(self, folder: Folder, mails: Sequence[Arrival], orphans: Orphans | None = None) -> Kept:
+        """Store mails of one folder, at most BATCH; those already there are passed over.  `orphans` found again are moved, not doubled."""
+        parsed = [(one, message.parse(one.mail.raw)) for one in mails]
+        self._learn_senders([mail.sender.address for _, mail in parsed])
+        ready = [self._prepare(folder, one, mail) for one, mail in parsed]
+        people = senders.rows(self.scope, [seen for one in ready for seen in one.seen])
+        with db.atomic():
+            rest, moved = self._move(folder, ready, orphans or {})
+            new = self._store(folder, rest)
+            if len(new) < len(mails):       # the rare batch that was partly here: the others are counted already
+                people = senders.rows(self.scope, [seen for one in new for seen in one.seen])
+            senders.keep(self.scope, people)
+        return Kept(len(new), moved)
+
+    def _learn_senders(self, addresses: Sequence[str]) -> None:
+        """Ask once what is known of people not met in this run; what they send in it does not count yet."""
+        unknown = {senders.key(self.scope, address): address for address in addresses if address and address not in self._senders}
+        for key, (received, written) in senders.facts(self.scope, list(unknown)).items():
+            self._senders[unknown.pop(key)] = Sender(received=received, written=written)
+        self._senders.update(dict.fromkeys(unknown.values(), Sender()))
+
+    def _prepare(self, folder: Folder, arrival: Arrival, mail: ParsedMail) -> Prepared:
+        scope, one = self.scope, arrival.mail
+        date = mail.date if mail.date and EARLIEST < mail.date < one.received + dt.timedelta(days=2) else one.received
+        message_key = scope.vault.lookup("message-id", mail.message_id) if mail.message_id else None
+        sender_key = senders.key(scope, mail.sender.address) if mail.sender.address else None
+        flags = ("\\Seen" in one.flags, "\\Flagged" in one.flags, "\\Answered" in one.flags)
+        rating, counted = self._rate(folder, mail, date)
+        before = (
+            message_key, sender_key, one.received, date, len(one.raw), *flags,
+            any(not part.inline for part in mail.attachments), bool(mail.defects), Mail.head.db_value(head(mail)), *counted)
+        return Prepared(
+            one.uid, flags, identity(message_key, sender_key, len(one.raw), one.received), before, rating, arrival.sealed,
+            Body.content.db_value(content(mail)) if len(one.raw) > LARGE else None,
+            threads.link(scope, mail.message_id, (*mail.references, *mail.in_reply_to), date),
+            self._index.row(mail, text.words(mail.text)), self._people(folder, mail, date))
+
+    def _rate(self, folder: Folder, mail: ParsedMail, date: dt.datetime) -> tuple[tuple[Any, ...] | None, tuple[Any, ...]]:
+        """The built-in layer, and the columns of Mail that repeat it."""
+        if self.account.mode == "none":
+            return None, UNRATED
+        try:
+            rating = self.rate(folder, mail, date)
+        except Exception:       # one mail that the rater cannot bear must not stop a sync: a failed rating says so, and is no rating
+            log.exception("a mail of account %s could not be rated", self.account.id)
+            return ("builtin", None, None, None, None, None, None, 0.0, "builtin", "rating_failed", Rating.detail.db_value({}), now()), FAILED
+        return rating_row("builtin", rating), counted_columns("builtin", rating)
+
+    def rate(self, folder: Folder, mail: ParsedMail, date: dt.datetime) -> triage.Rating:
+        """What the built-in rater says of a mail of this account."""
+        user, address = self.scope.user, mail.sender.address
+        if address not in self._senders:
+            self._learn_senders([address])
+        return triage.builtin(mail, Context(
+            addresses=self._addresses, now=date, sender=self._senders.get(address, Sender()), language=user.language or "en",
+            authserv=self.account.authserv or "", role=folder.role, timezone=user.timezone))
+
+    def _people(self, folder: Folder, mail: ParsedMail, date: dt.datetime) -> list[senders.Seen]:
+        own = self.account.kind == "local" and mail.sender.address in self._addresses       # elsewhere anybody may write that into a From
+        if folder.role == "sent" or own:
+            return [senders.Seen(one.address, date, True) for one in (*mail.to, *mail.cc)[:50]]
+        return [senders.Seen(mail.sender.address, date, False)]
+
+    def _move(self, folder: Folder, ready: list[Prepared], orphans: Orphans) -> tuple[list[Prepared], list[int]]:
+        """Give mails that left another place their new one; they keep rating, tags and corrections."""
+        rest, moved = [], []
+        for one in ready:
+            if known := orphans.get(one.identity):
+                seen, flagged, answered = one.flags
+                moved.append(known.pop())
+                (self.scope.update(Mail, folder=folder, uid=one.uid, seen=seen, flagged=flagged, answered=answered)
+                 .where(Mail.id == moved[-1]).execute())
+            else:
+                rest.append(one)
+        return rest, moved
+
+    def _store(self, folder: Folder, ready: list[Prepared]) -> list[Prepared]:
+        """Those that were not there yet."""
+        if not ready:
+            return []
+        ready = list({one.uid: one for one in ready}.values())      # a file may hold the same mail twice
+        scope, place = self.scope, (self.account.id, folder.id)
+        joined = threads.assign(scope, [one.link for one in ready])
+        ids = scope.insert_new(Mail, MAIL, [(*place, one.uid, thread, *one.before) for one, thread in zip(ready, joined, strict=True)], ("uid",))
+        new = [(ids[one.uid,], one) for one in ready if (one.uid,) in ids]
+        scope.insert(Raw, ("mail", "data"), [(id, one.raw) for id, one in new])
+        scope.insert(Body, ("mail", "content"), [(id, one.body) for id, one in new if one.body is not None])
+        scope.insert(Rating, RATING, [(id, *one.rating) for id, one in new if one.rating])
+        search.keep([(id, one.tokens) for id, one in new])
+        if len(new) < len(ready):
+            threads.drop_empty(scope, joined)
+        return [one for _, one in new]
+
+
+def identity(message_key: Any, sender_key: Any, size: int, received: dt.datetime) -> tuple[Any, ...]:
+    """What a mail is known by in whatever folder it is, and under whatever UID; keys as bytes or as the database gives them."""
+    return (bytes(message_key), size) if message_key else (bytes(sender_key or b""), size, received)
+
+
+def head(mail: ParsedMail) -> dict[str, Any]:
+    """What a list shows of a mail (Mail.head)."""
+    return {"subject": mail.subject, "from": list(mail.sender), "to": [list(one) for one in mail.to[:20]], "snippet": text.snippet(mail.text)}
+
+
+def content(mail: ParsedMail) -> dict[str, Any]:
+    """What reading a mail shows (Body.content)."""
+    return {
+        "text": mail.text, "html": mail.html, "headers": [list(field) for field in mail.fields],
+        "cc": [list(one) for one in mail.cc], "reply_to": [list(one) for one in mail.reply_to],
+        "attachments": [asdict(part) for part in mail.attachments],
+        "calendar": mail.calendar is not None, "defects": list(mail.defects),
+    }
+
+
+def rating_row(layer: str, rating: triage.Rating) -> tuple[Any, ...]:
+    """The values of RATING after the mail's id."""
+    detail = {"summary": rating.summary, "tags": list(rating.suggested_tags), "reasons": [_pair(reason) for reason in rating.reasons]}
+    return (layer, rating.urgency, rating.importance, rating.category, rating.kind, rating.spam, rating.needs_reply, rating.confidence,
+            rating.rated_by, None, Rating.detail.db_value(detail), now())
+
+
+def counted_columns(layer: str, rating: triage.Rating) -> tuple[Any, ...]:
+    """The columns of Mail, from `layer` on, when this rating counts."""
+    score = triage.score(rating.urgency, rating.importance)
+    return layer, rating.urgency, rating.importance, score, rating.category, rating.kind, rating.needs_reply
+
+
+def _pair(reason: Reason) -> list[Any]:
+    return [reason.code, dict(reason.params)]

@@ -1,0 +1,335 @@
+"""Stored mails: lists of them, the matrix, one to read."""
+
+import base64
+import binascii
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from peewee import JOIN, SQL, Case, Expression, ModelSelect, fn
+
+from mailhelper import intake, language, message, search, triage
+from mailhelper.db import now, rows
+from mailhelper.errors import Invalid, NotFound, sentence
+from mailhelper.message import Attachment
+from mailhelper.models import Account, Body, Folder, Mail, Rating, Raw
+from mailhelper.scope import Scope
+from mailhelper.text import words
+
+MOST = 200          # rows a page
+SORTS: dict[str, tuple[Any, ...]] = {
+    "date": (Mail.date, Mail.id), "score": (Mail.score, Mail.date, Mail.id), "size": (Mail.size, Mail.id),
+}
+ALIASES = {Mail: "t1", Folder: "t2", Rating: "t3"}      # as peewee names the tables of _rows
+ROW = (Mail.id, Mail.account, Folder.name, Mail.thread, Mail.date, Mail.size, Mail.seen, Mail.flagged, Mail.answered, Mail.has_attachments,
+       Mail.done_at, Mail.head, Mail.layer, Mail.urgency, Mail.importance, Mail.score, Mail.category, Mail.kind, Mail.needs_reply,
+       Rating.spam, Rating.confidence, Rating.rated_by, Rating.error, Rating.detail)
+MAIL_COLUMNS = 12   # of ROW; the rating follows
+# One piece of SQL: peewee would take a millisecond to write the columns and to convert them, as long as all the rest of a list page.
+COLUMNS = SQL(", ".join(f'"{ALIASES[column.model]}"."{column.column_name}"' for column in ROW))
+PLACE = {column.name: number for number, column in enumerate(ROW) if column.model is Mail}
+
+
+class Page(NamedTuple):
+    """A list of rows (api.md), the cursor of the next page, and how many there are in all."""
+    items: list[dict[str, Any]]
+    next: str | None
+    total: int
+
+
+# ── lists ──
+
+def page(scope: Scope, asked: Mapping[str, str], lang: str) -> Page:
+    """Rows by the query parameters of GET /api/emails.  Raises Invalid with the wrong parameters, NotFound for foreign ids."""
+    sort, limit = _sort(asked), _limit(asked)
+    wanted = _filters(scope, asked)
+    query = _rows(scope).where(*wanted).order_by(*(column.desc() for column in SORTS[sort])).limit(limit + 1)
+    if asked.get("cursor"):
+        query = query.where(_after(SORTS[sort], asked["cursor"]))
+    found = rows(query)
+    following = _cursor(found[limit - 1], sort) if len(found) > limit else None
+    total = scope.select(Mail).where(*wanted).count()
+    return Page(_shown(found[:limit], lang), following, total)
+
+
+def find(scope: Scope, text: str, limit: int, lang: str) -> Page:
+    """The mails that match a search: those first that match in subject or people, then the newest.
+
+    Each row has `highlights`: its words that matched.  Raises Invalid("search_…").
+    """
+    query = search.parse(text)
+    match, head = search.condition(scope, query), search.condition(scope, query, search.HEAD)
+    where = [*query.conditions, *([match] if match is not None else [])]
+    order = [Mail.date.desc(), Mail.id.desc()] if head is None else [Case(None, [(head, 0)], 1), Mail.date.desc(), Mail.id.desc()]
+    asked = {word for _, word, yes in query.terms if yes}
+    found = rows(_rows(scope).where(*where).order_by(*order).limit(limit))
+    items = [{**row, "highlights": _highlights(row, asked)} for row in _shown(found, lang)]
+    return Page(items, None, scope.select(Mail).where(*where).count())
+
+
+def matrix(scope: Scope) -> dict[str, Any]:
+    """Counts of the nine cells, rows from the top urgency down, of the colours, and of what is done."""
+    open_ = Case(None, [(Mail.done_at.is_null(), 1)], 0)
+    counted = (scope.select(Mail, Mail.urgency, Mail.importance, fn.COUNT(Mail.id), fn.SUM(open_))
+               .where(Mail.urgency.is_null(False)).group_by(Mail.urgency, Mail.importance).tuples())
+    counts = {(urgency, importance): (count, int(still)) for urgency, importance, count, still in counted}
+    cells, colours = [], {"red": 0, "yellow": 0, "green": 0}
+    for urgency in (3, 2, 1):
+        for importance in (1, 2, 3):
+            score = triage.score(urgency, importance)
+            count, still = counts.get((urgency, importance), (0, 0))
+            colour = triage.colour(score)
+            cells.append({"urgency": urgency, "importance": importance, "score": score, "colour": colour, "count": count, "open": still})
+            colours[colour] += still
+    total, done = scope.select(Mail, fn.COUNT(Mail.id), fn.COUNT(Mail.done_at)).tuples().get()
+    return {"cells": cells, "colours": colours, "open": total - done, "done": done, "total": total}
+
+
+def latest(scope: Scope) -> dict[tuple[int, int], str]:
+    """{(urgency, importance): subject of the newest mail of that cell that is not done}."""
+    found = {}
+    for urgency in (1, 2, 3):
+        for importance in (1, 2, 3):
+            score = triage.score(urgency, importance)
+            head = (scope.select(Mail, Mail.head).where(Mail.score == score, Mail.urgency == urgency, Mail.done_at.is_null())
+                    .order_by(Mail.score.desc(), Mail.date.desc()).limit(1).tuples().first())
+            if head:
+                found[urgency, importance] = head[0]["subject"]
+    return found
+
+
+def waiting(scope: Scope) -> dict[str, int]:
+    """How many mails are unread, and how many want an answer; of what is not done."""
+    unread = Case(None, [(Mail.seen == False, 1)], 0)       # noqa: E712 - SQL
+    reply = Case(None, [(Mail.needs_reply == True, 1)], 0)      # noqa: E712
+    inbox, answer = scope.select(Mail, fn.SUM(unread), fn.SUM(reply)).where(Mail.done_at.is_null()).tuples().get()
+    return {"inbox": int(inbox or 0), "reply": int(answer or 0)}
+
+
+def _rows(scope: Scope) -> ModelSelect:
+    return (scope.select(Mail, COLUMNS).join(Folder).switch(Mail)
+            .join(Rating, JOIN.LEFT_OUTER, on=(Rating.mail == Mail.id) & (Rating.layer == Mail.layer)))
+
+
+def _shown(found: Sequence[tuple[Any, ...]], lang: str) -> list[dict[str, Any]]:
+    """Rows as the driver gives them, opened and put into the shape of the API; inside the owner's scope."""
+    folders: dict[bytes, str] = {}
+    return [_row(row, folders, lang) for row in found]
+
+
+def _row(row: tuple[Any, ...], folders: dict[bytes, str], lang: str) -> dict[str, Any]:
+    id, account, folder, thread, date, size, seen, flagged, answered, has_attachments, done_at, sealed = row[:MAIL_COLUMNS]
+    head = Mail.head.python_value(sealed)
+    name = folders.get(folder := bytes(folder))
+    if name is None:
+        name = folders[folder] = Folder.name.python_value(folder)
+    return {
+        "id": id, "account_id": account, "folder": name, "thread_id": thread,
+        "from": _person(head["from"]), "to": [_person(one) for one in head["to"]], "subject": head["subject"], "date": _time(date), "size": size,
+        "flags": {"read": bool(seen), "flagged": bool(flagged), "answered": bool(answered)}, "has_attachments": bool(has_attachments),
+        "snippet": head["snippet"], "tags": [], "done": done_at is not None, "triage": _triage(row[MAIL_COLUMNS:], lang),
+    }
+
+
+def _time(value: dt.datetime | str) -> dt.datetime:
+    """SQLite's driver gives text."""
+    return dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _person(pair: Sequence[str]) -> dict[str, str]:
+    return {"name": pair[0], "address": pair[1]}
+
+
+def _triage(values: Sequence[Any], lang: str) -> dict[str, Any] | None:
+    layer, urgency, importance, score, category, kind, needs_reply, spam, confidence, rated_by, error, sealed = values
+    if layer is None or rated_by is None:
+        return None
+    detail = Rating.detail.python_value(sealed)
+    reasons = [sentence(lang, error)] if error else [_reason(reason, lang) for reason in detail.get("reasons", ())]
+    return {
+        "urgency": urgency, "importance": importance, "score": score or None, "colour": triage.colour(score) if score else None, "category": category,
+        "kind": kind, "spam": bool(spam), "needs_reply": bool(needs_reply), "summary": detail.get("summary", ""),
+        "suggested_tags": detail.get("tags", []), "reasons": reasons, "confidence": confidence, "rated_by": rated_by, "failed": error is not None,
+    }
+
+
+def _reason(reason: Sequence[Any], lang: str) -> str:
+    code, params = reason
+    if "day" in params:
+        params = {**params, "day": language.day(lang, params["day"])}
+    return language.t(lang, f"reason.{code}", **params)
+
+
+def _highlights(row: dict[str, Any], asked: set[str]) -> list[str]:
+    shown = f"{row['subject']} {row['from']['name']} {row['from']['address']} {row['snippet']}"
+    return sorted({word for word in shown.split() if not asked.isdisjoint(words(word))})
+
+
+# ── what was asked ──
+
+def _sort(asked: Mapping[str, str]) -> str:
+    sort = asked.get("sort") or "date"
+    if sort not in SORTS:
+        raise Invalid(fields={"sort": ("bad_choice", {"choices": ", ".join(SORTS)})})
+    return sort
+
+
+def _limit(asked: Mapping[str, str]) -> int:
+    text = asked.get("limit") or "50"
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= MOST:
+        raise Invalid(fields={"limit": ("out_of_range", {"low": 1, "high": MOST})})
+    return int(text)
+
+
+def _filters(scope: Scope, asked: Mapping[str, str]) -> list[Expression]:
+    wrong: dict[str, Any] = {}
+    where: list[Expression] = []
+    for name, text in asked.items():
+        if name not in FILTERS:
+            wrong[name] = "unknown_field"
+        elif text:
+            try:
+                where += [FILTERS[name](scope, text)] if FILTERS[name] else []
+            except Invalid as error:
+                wrong |= {name: (error.code, error.params)}
+    if wrong:
+        raise Invalid(fields=wrong)
+    return where
+
+
+def _account(scope: Scope, text: str) -> Expression:
+    return Mail.account == scope.get(Account, text)
+
+
+def _folder(scope: Scope, text: str) -> Expression:
+    """By id, else by name; a folder may be called "2026"."""
+    named = scope.select(Folder, Folder.id).where(Folder.name_key == scope.vault.lookup("folder", text))
+    try:
+        if text.isdecimal():
+            return Mail.folder == scope.get(Folder, text)
+    except NotFound:
+        if not named.exists():
+            raise
+    return Mail.folder << named
+
+
+def _level(column: Any) -> Any:
+    def read(scope: Scope, text: str) -> Expression:
+        if text not in ("1", "2", "3"):
+            raise Invalid("out_of_range", low=1, high=3)
+        return column == int(text)
+    return read
+
+
+def _choice(column: Any, choices: Sequence[str]) -> Any:
+    def read(scope: Scope, text: str) -> Expression:
+        if text not in choices:
+            raise Invalid("bad_choice", choices=", ".join(choices))
+        return column == text
+    return read
+
+
+def _yes(condition: Expression, otherwise: Expression) -> Any:
+    def read(scope: Scope, text: str) -> Expression:
+        if text.lower() not in ("1", "0", "true", "false"):
+            raise Invalid("not_a_boolean")
+        return condition if text.lower() in ("1", "true") else otherwise
+    return read
+
+
+def _is(column: Any) -> Any:
+    return _yes(column == True, column == False)        # noqa: E712 - SQL
+
+
+def _day(compare: Any) -> Any:
+    def read(scope: Scope, text: str) -> Expression:
+        try:
+            at = dt.datetime.fromisoformat(text)
+            at = at.astimezone(dt.UTC).replace(tzinfo=None) if at.tzinfo else at
+        except (ValueError, OverflowError):
+            raise Invalid("bad_date") from None
+        return compare(at)      # type: ignore[no-any-return]
+    return read
+
+
+FILTERS: dict[str, Any] = {
+    "account": _account, "folder": _folder, "urgency": _level(Mail.urgency), "importance": _level(Mail.importance),
+    "category": _choice(Mail.category, triage.CATEGORIES), "kind": _choice(Mail.kind, triage.KINDS),
+    "unread": _yes(Mail.seen == False, Mail.seen == True), "flagged": _is(Mail.flagged), "answered": _is(Mail.answered),      # noqa: E712
+    "needs_reply": _is(Mail.needs_reply), "done": _yes(Mail.done_at.is_null(False), Mail.done_at.is_null()),
+    "since": _day(lambda at: Mail.date >= at), "before": _day(lambda at: Mail.date < at), "sort": None, "limit": None, "cursor": None,
+}
+
+
+def _cursor(row: tuple[Any, ...], sort: str) -> str:
+    values = [row[PLACE[column.name]] for column in SORTS[sort]]
+    return base64.urlsafe_b64encode(json.dumps([str(value) for value in values]).encode()).decode().rstrip("=")
+
+
+def _after(columns: Sequence[Any], cursor: str) -> Expression:
+    """Rows below the cursor's, all columns descending."""
+    try:
+        texts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        values = [dt.datetime.fromisoformat(text) if column is Mail.date else _number(text) for column, text in zip(columns, texts, strict=True)]
+    except (ValueError, TypeError, RecursionError, binascii.Error):
+        raise Invalid(fields={"cursor": "bad_cursor"}) from None
+    below = columns[-1] < values[-1]
+    for column, value in zip(columns[-2::-1], values[-2::-1], strict=True):
+        below = (column < value) | ((column == value) & below)
+    return below
+
+
+def _number(text: str) -> int:
+    """Raises ValueError also for what is too large for a column."""
+    if abs(number := int(text)) >= 2 ** 31:
+        raise ValueError
+    return number
+
+
+# ── one mail ──
+
+def read(scope: Scope, mail_id: object, lang: str) -> dict[str, Any]:
+    """A row with text, attachments and all rating layers: the shape of GET /api/emails/<id> but for sanitised HTML.  Raises NotFound."""
+    mail = scope.get(Mail, mail_id)
+    row = rows(_rows(scope).where(Mail.id == mail.id))[0]
+    kept = content(scope, mail.id)
+    return {**_shown([row], lang)[0], **kept, "layers": layers(scope, mail.id, lang)}
+
+
+def content(scope: Scope, mail_id: int) -> dict[str, Any]:
+    """What its page shows (intake.content): kept apart for large mails, else read from the bytes."""
+    body = scope.select(Body).where(Body.mail == mail_id).get_or_none()
+    return body.content if body else intake.content(message.parse(raw(scope, mail_id)))
+
+
+def raw(scope: Scope, mail_id: object) -> bytes:
+    """The bytes as they came.  Raises NotFound."""
+    data: bytes = scope.get(Raw, mail_id).data
+    return data
+
+
+def attachment(scope: Scope, mail_id: object, number: int) -> tuple[Attachment, bytes]:
+    """One attached file and its content.  Raises NotFound."""
+    return message.attachment(raw(scope, mail_id), number)
+
+
+def layers(scope: Scope, mail_id: int, lang: str) -> dict[str, dict[str, Any] | None]:
+    """Each layer's rating, or None."""
+    columns = (Rating.layer, Rating.urgency, Rating.importance, Rating.category, Rating.kind, Rating.needs_reply, Rating.spam, Rating.confidence,
+               Rating.rated_by, Rating.error, Rating.detail)
+    found = {row[0]: row for row in rows(scope.select(Rating, *columns).where(Rating.mail == mail_id))}
+    return {layer: _layer(found.get(layer), lang) for layer in reversed(triage.LAYERS)}
+
+
+def _layer(row: tuple[Any, ...] | None, lang: str) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    score = triage.score(row[1], row[2]) if row[1] else 0
+    return _triage((*row[:3], score, *row[3:]), lang)
+
+
+def mark_done(scope: Scope, mail_id: object, done: bool) -> None:
+    """The owner has dealt with it, or has not after all.  Raises NotFound."""
+    mail = scope.get(Mail, mail_id)
+    scope.update(Mail, done_at=now() if done else None).where(Mail.id == mail.id).execute()

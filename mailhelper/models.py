@@ -1,0 +1,274 @@
+"""Every table, and what of it a thief of the database could read.
+
+    plain        ids, dates, sizes, flags, uids, ratings, states, counts, progress; and these words of our own making:
+                 User.name .language .timezone .theme .density · Grant.purpose .scopes · Account.kind .mode .error · Folder.role .error ·
+                 Mail.layer .category .kind · Rating.layer .category .kind .rated_by .error · Job.kind .state .claimed_by .message .error ·
+                 JobLog.code · Egress.purpose .reason
+    sealed       Grant.label · Account.name .address .imap .smtp .filters .authserv · Folder.name · Mail.head · Raw.data · Body.content ·
+                 Rating.detail · Sender.address · Job.note .params .result .error_params · JobLog.params · Egress.host
+    wrapped key  User.wrapped_key by the password; Grant.wrapped by the holder's secret or the instance key
+    hash         Grant.secret_hash, Throttle.bucket
+    keyed hash   beside a sealed value, where SQL must find it: Message-ID and References (Mail.message_key, ThreadKey.key), sender address
+                 and domain (Mail.sender_key, Sender.address_key .domain_key), Folder.name_key, Account.address_key, words (mail_words, see
+                 search.py), the bytes of imported mail (Mail.uid of local accounts)
+
+Sealed columns open only inside their owner's Scope; no query here.  The table is true: tests/test_migrations.py.
+"""
+
+from peewee import (
+    BigIntegerField,
+    BlobField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    FloatField,
+    ForeignKeyField,
+    IntegerField,
+    SmallIntegerField,
+    TextField,
+)
+
+from mailhelper.db import Sealed, SealedBytes, SealedJSON, Table, now
+
+
+class User(Table):
+    """Somebody who signs in."""
+    name = CharField(max_length=64, unique=True)
+    wrapped_key = TextField()                               # the data key under the password: crypto.wrap_by_password
+    admin = BooleanField(default=False)
+    disabled = BooleanField(default=False)
+    language = CharField(max_length=5, default="")          # "": what the browser asks for
+    timezone = CharField(max_length=40, default="UTC")      # IANA name
+    theme = CharField(max_length=10, default="auto")        # auto, light, dark
+    density = CharField(max_length=12, default="comfortable")
+    idle_minutes = IntegerField(default=30)                 # a session ends after this silence
+    created_at = DateTimeField(default=now)
+    seen_at = DateTimeField(null=True)                      # last sign-in
+
+
+class Throttle(Table):
+    """How often something was tried: sign-ins by name and address block, calls by user."""
+    bucket = CharField(max_length=64, primary_key=True)     # hash of what is counted; no address is kept
+    count = IntegerField(default=0)
+    until = DateTimeField(index=True)                       # the count is void afterwards
+
+
+class Owned(Table):
+    """A row that belongs to one user.  Reached only through a Scope."""
+    user = ForeignKeyField(User, on_delete="CASCADE", backref="+", index=False)
+
+
+class Grant(Owned):
+    """A secret that opens the user's data key for one purpose until it expires ("service token")."""
+    purpose = CharField(max_length=10)                      # session, api: the holder has the secret; job, background: the instance key opens
+    secret_hash = BlobField(null=True, unique=True)         # SHA-256 of the holder's random secret
+    wrapped = BlobField()                                   # the data key
+    subject = IntegerField(default=0)                       # job: job id; background: account id
+    scopes = CharField(max_length=40, default="")           # api: words of read, triage, write, admin
+    label = Sealed(null=True)                               # api: the person's name for it; session: the browser
+    created_at = DateTimeField(default=now)
+    used_at = DateTimeField(default=now)                    # written at most once a minute
+    expires_at = DateTimeField(index=True)
+
+    class Meta:
+        indexes = ((("user", "purpose", "subject"), False),)
+
+
+class Account(Owned):
+    """One mailbox of a user: on a server, or a local import."""
+    name = Sealed()
+    address = Sealed()
+    address_key = BlobField()                               # keyed hash
+    kind = CharField(max_length=8, default="imap")          # imap, local
+    imap = SealedJSON(null=True)                            # {host, port, security, username, password, fingerprint}
+    smtp = SealedJSON(null=True)                            # the same
+    mode = CharField(max_length=16, default="builtin")      # none, builtin, llm_anonymized, llm_original
+    filters = SealedJSON(null=True)                         # {include, exclude, since, unseen, newest, total}
+    background = BooleanField(default=False)                # the owner opted in to syncing while logged out
+    authserv = Sealed(null=True)                            # authserv-id of the account's own mail server, learned (RFC 8601)
+    synced_at = DateTimeField(null=True)                    # end of the last sync without error
+    error = CharField(max_length=40, null=True)             # code of the last sync's failure
+    created_at = DateTimeField(default=now)
+
+    class Meta:
+        indexes = ((("user", "address_key"), False),)
+
+
+class Folder(Owned):
+    """A folder of an account, as last seen."""
+    account = ForeignKeyField(Account, on_delete="CASCADE", backref="+", index=False)
+    name = Sealed()
+    name_key = BlobField()
+    role = CharField(max_length=8, default="")              # inbox, sent, drafts, trash, junk, archive, all, flagged or ""
+    uidvalidity = BigIntegerField(default=0)                # 0: never scanned
+    scanned_at = DateTimeField(null=True)                   # last complete scan without error
+    error = CharField(max_length=40, null=True)             # code of the last scan's failure
+    gone_at = DateTimeField(null=True)                      # the server no longer lists it
+
+    class Meta:
+        indexes = ((("account", "name_key"), True), (("user",), False))
+
+
+class Thread(Owned):
+    """Mails joined by Message-ID and References."""
+    latest = DateTimeField()                                # date of its newest mail
+
+    class Meta:
+        indexes = ((("user", "latest"), False),)
+
+
+class ThreadKey(Owned):
+    """A Message-ID that some mail of the thread has or names, so that a reply fetched months later joins."""
+    thread = ForeignKeyField(Thread, on_delete="CASCADE", backref="+")
+    key = BlobField()
+
+    class Meta:
+        indexes = ((("user", "key"), True),)
+
+
+class Mail(Owned):
+    """One message in one folder of one account, as lists show it; text and bytes are in Raw and Body.
+
+    The columns from `layer` on repeat what counts of the rating layers (Rating), so that lists can sort and filter.
+    """
+    account = ForeignKeyField(Account, on_delete="CASCADE", backref="+", index=False)
+    folder = ForeignKeyField(Folder, on_delete="CASCADE", backref="+", index=False)
+    uid = BigIntegerField()                                 # IMAP UID under the folder's UIDVALIDITY; local: 53 bits of the keyed hash of the bytes
+    thread = ForeignKeyField(Thread, on_delete="SET NULL", null=True, backref="+")
+    message_key = BlobField(null=True, index=True)
+    sender_key = BlobField(null=True)
+    received = DateTimeField()                              # INTERNALDATE
+    date = DateTimeField()                                  # the Date field where believable, else `received`
+    size = IntegerField()
+    seen = BooleanField()
+    flagged = BooleanField()
+    answered = BooleanField()
+    has_attachments = BooleanField()
+    defective = BooleanField(default=False)                 # something was wrong with its bytes; shown as such
+    done_at = DateTimeField(null=True)                      # the owner has dealt with it
+    head = SealedJSON()                                     # {subject, from: [name, address], to: [[name, address], …], snippet}
+    layer = CharField(max_length=8, null=True)              # which Rating counts; null: not rated
+    urgency = SmallIntegerField(null=True)
+    importance = SmallIntegerField(null=True)
+    score = SmallIntegerField(default=0)                    # 2·urgency + importance; 0: not rated
+    category = CharField(max_length=16, null=True)
+    kind = CharField(max_length=16, null=True)
+    needs_reply = BooleanField(null=True)
+
+    class Meta:
+        indexes = (
+            (("folder", "uid"), True),
+            (("account", "date"), False),
+            (("user", "date"), False),
+            (("user", "score", "date"), False),
+        )
+
+
+class Raw(Owned):
+    """The bytes of a mail as they came.  Apart, so that nothing but reading touches them."""
+    mail = ForeignKeyField(Mail, on_delete="CASCADE", backref="+", primary_key=True)
+    data = SealedBytes()
+
+
+class Body(Owned):
+    """What reading a large mail shows, taken out when it came: its page must not open 25 MB to print a name."""
+    mail = ForeignKeyField(Mail, on_delete="CASCADE", backref="+", primary_key=True)
+    content = SealedJSON()                                  # mails.content's shape
+
+
+class Rating(Owned):
+    """One layer of a mail's triage; what counts is user > rule > optimize > base > pattern > builtin."""
+    mail = ForeignKeyField(Mail, on_delete="CASCADE", backref="+", index=False)
+    layer = CharField(max_length=8)
+    urgency = SmallIntegerField(null=True)                  # null: a failed rating, or (layer user) a field not corrected
+    importance = SmallIntegerField(null=True)
+    category = CharField(max_length=16, null=True)
+    kind = CharField(max_length=16, null=True)
+    spam = BooleanField(null=True)
+    needs_reply = BooleanField(null=True)
+    confidence = FloatField(default=0)
+    rated_by = CharField(max_length=100)                    # builtin, pattern, rule, llm:<model>, user
+    error = CharField(max_length=40, null=True)             # failed: why; never feeds learning
+    detail = SealedJSON()                                   # {summary, tags, reasons: [[code, params], …], note?}
+    created_at = DateTimeField(default=now)
+
+    class Meta:
+        indexes = ((("mail", "layer"), True),)
+
+
+class Sender(Owned):
+    """What is known of somebody who writes: counts now, learned rating later."""
+    address = Sealed()
+    address_key = BlobField()
+    domain_key = BlobField()
+    received = IntegerField(default=0)                      # mails from them
+    written = IntegerField(default=0)                       # mails of the user to them, seen in Sent
+    first_at = DateTimeField()
+    last_at = DateTimeField()
+
+    class Meta:
+        indexes = ((("user", "address_key"), True), (("user", "domain_key"), False))
+
+
+QUEUED, RUNNING, RETRYING, WAITING = "queued", "running", "retrying", "waiting"
+COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
+ACTIVE = (QUEUED, RUNNING, RETRYING, WAITING)
+
+
+class Job(Owned):
+    """A piece of background work.  The row is the truth; the queue only wakes a worker."""
+    kind = CharField(max_length=40)
+    subject = IntegerField(default=0)                       # the account or mail it works on; 0: the user as a whole
+    state = CharField(max_length=10, default=QUEUED)
+    claim = IntegerField(default=0)                         # fence: raised by each worker that takes the job
+    claimed_by = CharField(max_length=100, null=True)       # host, pid and start of that process, so that its death is seen at once
+    failures = IntegerField(default=0)                      # retryable errors so far; a killed worker is none
+    losses = IntegerField(default=0)                        # killed workers since the job last moved
+    moved = IntegerField(default=0)                         # `done` at the last loss: a job that kills its worker must end too
+    progress = SmallIntegerField(default=0)                 # 0-100
+    done = IntegerField(default=0)
+    total = IntegerField(default=0)
+    message = CharField(max_length=40, null=True)           # catalogue key job.message.<this>
+    note = SealedJSON(null=True)                            # its params
+    params = SealedJSON(null=True)                          # what was asked
+    result = SealedJSON(null=True)
+    error = CharField(max_length=40, null=True)
+    error_params = SealedJSON(null=True)
+    due = DateTimeField(default=now)                        # not before
+    touched = DateTimeField(default=now)                    # heartbeat of the running worker
+    woken = DateTimeField(default=now)                      # when a message for it was last put into the queue
+    created_at = DateTimeField(default=now)
+    started_at = DateTimeField(null=True)
+    finished_at = DateTimeField(null=True)
+
+    class Meta:
+        indexes = ((("user", "created_at"), False), (("state", "due"), False))
+
+
+Job.add_index(Job.index(Job.user, Job.kind, Job.subject, unique=True, where=(Job.state << ACTIVE), name="job_one_active"))
+
+
+class JobLog(Owned):
+    """What happened to a job, for its page."""
+    job = ForeignKeyField(Job, on_delete="CASCADE", backref="+")
+    at = DateTimeField(default=now)
+    code = CharField(max_length=40)                         # catalogue key job.log.<this>
+    params = SealedJSON(null=True)
+
+
+class Egress(Owned):
+    """One outbound connection, or one that was refused."""
+    at = DateTimeField()
+    host = Sealed()
+    port = IntegerField()
+    purpose = CharField(max_length=16)                      # imap, smtp, ai, unsubscribe
+    sent = BigIntegerField()
+    received = BigIntegerField()
+    refused = BooleanField()
+    reason = CharField(max_length=40)
+
+    class Meta:
+        indexes = ((("user", "at"), False),)
+
+
+TABLES = [User, Throttle, Grant, Account, Folder, Thread, ThreadKey, Mail, Raw, Body, Rating, Sender, Job, JobLog, Egress]

@@ -1,0 +1,174 @@
+"""Phishing: who a mail claims to be against who sends it, and what it wants to have at once."""
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from mailhelper import html, lists
+from mailhelper.message import ParsedMail
+from mailhelper.reading import Reading, Reason
+
+ENOUGH = 4              # points that make it phishing, with a sign of both sorts
+
+_SWAPS = str.maketrans("0134578@|", "oleastbal")
+_SHOWN = re.compile(r">\s*(?:https?://|www\.)", re.I)
+_HOST = re.compile(r"^\s*(?:https?://)?(?:[^/@\s]{0,100}@)?([a-z0-9.-]{1,200})", re.I)
+_NUMERIC = re.compile(r"https?://(?:\d{1,3}\.){3}\d{1,3}\b")
+_WORD = re.compile(r"[a-z0-9]+")
+_DOUBLE = frozenset(("ac", "co", "com", "edu", "gov", "gv", "net", "or", "org"))
+
+
+def check(mail: ParsedMail, reading: Reading) -> tuple[int, list[Reason]]:
+    """(points, reasons); ENOUGH points are phishing. Points need both a doubtful sender or target and something wanted."""
+    wants, wanted = _wants(reading)
+    if not wants:
+        return 0, []
+    doubts, doubtful = _doubts(mail, reading)
+    if not doubts:
+        return min(wants, ENOUGH - 1), []
+    return wants + doubts, doubtful + wanted
+
+
+def domain(address: str) -> str:
+    """The part after the "@"."""
+    return address.rpartition("@")[2]
+
+
+def registered(host: str) -> str:
+    """The part of a host name that somebody registered: mail.shop.co.uk → shop.co.uk."""
+    labels = host.lower().strip(".").split(".")
+    double = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _DOUBLE
+    return ".".join(labels[-3 if double else -2:])
+
+
+def free(address: str) -> bool:
+    """Whether the address is of a provider where anybody can have one."""
+    return lists.free(domain(address))
+
+
+@lru_cache(maxsize=4096)
+def disguise(host: str) -> tuple[str, str]:
+    """(brand, how) if a host borrows a name: "swap" (paypa1), "borrowed" (paypal-secure.xyz), "punycode"; else ("", "")."""
+    data = lists.brands()
+    own = registered(host)
+    name = own.split(".", 1)[0]
+    if "xn--" in host:
+        return host, "punycode"
+    tokens = [token for token in re.split(r"[-.]", host.rpartition(".")[0]) if token]
+    lured = any(token in data["lure"] for token in tokens) or own.rpartition(".")[2] in data["cheap"]
+    joined = "".join(_WORD.findall(name))
+    for brand, owned in data["domains"].items():
+        if name in owned:
+            continue
+        for token in tokens:
+            plain = token.translate(_SWAPS).replace("rn", "m").replace("vv", "w")
+            if token != brand and plain == brand and len(brand) > 3:
+                return brand, "swap"
+            if token == brand and (lured or brand not in data["plain"] and brand not in data["regional"]):
+                return brand, "borrowed"
+            if len(brand) > 5 and token != brand and _one_off(token, brand):
+                return brand, "swap"
+        if lured and len(brand) > 5 and brand not in data["plain"] and brand in joined:
+            return brand, "borrowed"
+    return "", ""
+
+
+def _one_off(token: str, brand: str) -> bool:
+    """Whether one letter was changed, added, left out, or two neighbours swapped."""
+    if abs(len(token) - len(brand)) > 1:
+        return False
+    if len(token) == len(brand):
+        differing = [place for place, (one, other) in enumerate(zip(token, brand, strict=True)) if one != other]
+        if len(differing) == 2:
+            first, second = differing
+            return second == first + 1 and token[first] == brand[second] and token[second] == brand[first]
+        return len(differing) == 1
+    longer, shorter = (token, brand) if len(token) > len(brand) else (brand, token)
+    return any(longer[:place] + longer[place + 1:] == shorter for place in range(len(longer)))
+
+
+def _wants(reading: Reading) -> tuple[int, list[Reason]]:
+    """Secrets, a sign-in, a click, and all at once."""
+    found = reading.found
+    points, reasons = 0, []
+    for section, code in (("credentials", "phishing_credentials"), ("threat", "phishing_threat")):
+        if found.has(section):
+            points += 2
+            reasons.append(Reason(code, {"phrase": found.first(section)}))
+    if not points:
+        return 0, []
+    points += found.has("credentials") and len(found.hits["credentials"]) > 2
+    points += found.has("click")
+    points += found.has("pressure") or found.has("hurry")
+    return points, reasons
+
+
+def _doubts(mail: ParsedMail, reading: Reading) -> tuple[int, list[Reason]]:
+    """Signs that the sender or a link is not what it seems."""
+    host, reasons, points = domain(mail.sender.address), [], 0
+    brand, how = disguise(host)
+    if how:
+        points += 4 if how == "swap" else 3
+        reasons.append(Reason("punycode", {"domain": host}) if how == "punycode" else Reason("lookalike", {"domain": host, "brand": brand}))
+    elif claimed := _claimed(mail, reading, host):
+        points += 3 if free(mail.sender.address) else 2
+        reasons.append(Reason("name_spoof", {"name": claimed, "domain": host}))
+    if free(mail.sender.address) and reading.found.has("pressure") and not reading.marks.answer:
+        points += 1
+        reasons.append(Reason("free_address", {"address": mail.sender.address}))
+    ending = host.rpartition(".")[2]
+    if ending in lists.brands()["cheap"]:
+        points += 1
+        reasons.append(Reason("cheap_domain", {"domain": host}))
+    if not how and sum(token in lists.brands()["lure"] for token in re.split(r"[-.]", host)) and "-" in host:
+        points += 1
+        reasons.append(Reason("lure_domain", {"domain": host}))
+    for more, reason in (_links(mail, host), _reply(mail), _results(reading, host)):
+        points += more
+        reasons += [reason] if reason else []
+    return points, reasons
+
+
+def _claimed(mail: ParsedMail, reading: Reading, host: str) -> str:
+    """The brand that the name or the text speaks for, though the sender's domain is another's; or ""."""
+    data, label = lists.brands(), registered(host).split(".", 1)[0]
+    name = lists.fold(mail.sender.name)
+    if "@" in name and domain(name.split()[-1].strip("<>()\"'")) not in ("", host):
+        return mail.sender.name
+    words = set(_WORD.findall(name)) | {"".join(_WORD.findall(name))}
+    for brand in words & data["domains"].keys():
+        if label not in data["domains"][brand] and brand not in data["plain"]:
+            return mail.sender.name
+    for brand in reading.found.words & data["domains"].keys():
+        if label not in data["domains"][brand] and brand not in data["plain"] and reading.marks.answer is False \
+                and (f" {brand} account" in reading.found.row or f" {brand} konto" in reading.found.row or f" {brand} " in reading.title):
+            return brand
+    return ""
+
+
+def _links(mail: ParsedMail, host: str) -> tuple[int, Reason | None]:
+    """A link that shows one address and leads to another, or leads to a bare number."""
+    if match := _NUMERIC.search(mail.text[:8000]) or _NUMERIC.search(mail.html[:20_000]):
+        return 2, Reason("numeric_link", {"link": match[0]})
+    if mail.html and _SHOWN.search(mail.html[:20_000]):
+        for shown, target in html.links(mail.html[:20_000])[:50]:
+            one, other = _HOST.match(shown), _HOST.match(target)
+            if one and other and shown.lower().lstrip().startswith(("http", "www.")):
+                shows, leads = registered(one[1]), registered(other[1])
+                if shows != leads and "." in leads and leads != registered(host):
+                    return 3, Reason("link_target", {"shown": one[1], "target": other[1]})
+    return 0, None
+
+
+def _reply(mail: ParsedMail) -> tuple[int, Reason | None]:
+    """An office that wants its answers at a free mailbox."""
+    for reply in mail.reply_to[:1]:
+        if free(reply.address) and not free(mail.sender.address):
+            return 1, Reason("reply_elsewhere", {"address": reply.address})
+    return 0, None
+
+
+def _results(reading: Reading, host: str) -> tuple[int, Reason | None]:
+    if reading.marks.auth == "fail":
+        return 2, Reason("auth_failed", {"domain": host})
+    return 0, None

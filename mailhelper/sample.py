@@ -1,0 +1,57 @@
+"""The sample mailbox: some sixty mails of Anna Berger, who does not exist, for looking around before one's own mail is here."""
+
+import datetime as dt
+import hashlib
+from itertools import groupby
+
+from peewee import chunked
+
+from mailhelper import accounts, limits
+from mailhelper.db import db
+from mailhelper.imap import Fetched
+from mailhelper.intake import BATCH, Intake
+from mailhelper.language import t
+from mailhelper.models import Account, Folder, Mail
+from mailhelper.samplemail import OWNER, Letter, letters
+from mailhelper.scope import Scope
+
+ADDRESS = OWNER.rpartition("<")[2].rstrip(">")
+FOLDERS = {"Sent": "sent", "INBOX": "inbox", "Newsletter": ""}      # the sent ones first: whom she wrote to is known when they answer
+
+
+def load(scope: Scope, now: dt.datetime, lang: str) -> int:
+    """Put the sample mailbox into an account of its own; `now` is naive UTC.  The number of mails added: 0 when it is there already."""
+    with scope:
+        account = _account(scope, lang)
+        written = letters(now, scope.user.timezone)
+        intake, added = Intake(scope, account), 0
+        for name, group in groupby(sorted(written, key=lambda one: list(FOLDERS).index(one.folder)), key=lambda one: one.folder):
+            folder = _folder(scope, account, name)
+            for batch in chunked(group, BATCH):
+                kept = intake.keep(folder, [intake.arrive(Fetched(_uid(one), one.received, one.flags, one.raw)) for one in batch])
+                added += kept.new
+        if added == len(written):
+            done = [_uid(one) for one in written if one.done]
+            scope.update(Mail, done_at=now).where(Mail.account == account, Mail.uid << done).execute()
+        return added
+
+
+def _account(scope: Scope, lang: str) -> Account:
+    """The account of the sample, made if there is none; two clicks at a time make one."""
+    with db.atomic():
+        limits.count(f"sample:{scope.user.id}", 1)      # writing one row makes the other wait for our commit
+        for account in accounts.listed(scope):
+            if account.kind == "local" and account.address == ADDRESS:
+                return account
+        return accounts.create_local(scope, t(lang, "welcome.sample_name"), ADDRESS)
+
+
+def _folder(scope: Scope, account: Account, name: str) -> Folder:
+    key = scope.vault.lookup("folder", name)
+    row: Folder | None = scope.select(Folder).where(Folder.account == account, Folder.name_key == key).get_or_none()
+    return row or scope.create(Folder, account=account, name=name, name_key=key, role=FOLDERS[name])
+
+
+def _uid(letter: Letter) -> int:
+    """The same for a mail whenever it is loaded, though its days differ."""
+    return int.from_bytes(hashlib.sha256(letter.name.encode()).digest()[:6])

@@ -1,0 +1,54 @@
+"""Who writes: counts per address, kept under keyed hashes."""
+
+import datetime as dt
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from mailhelper.models import Mail, Sender
+from mailhelper.scope import Scope
+
+
+class Seen(NamedTuple):
+    """That an address wrote (or was written to) in one mail."""
+    address: str
+    at: dt.datetime
+    written: bool       # by the user to them
+
+
+def key(scope: Scope, address: str) -> bytes:
+    return scope.vault.lookup("address", address)
+
+
+def facts(scope: Scope, keys: Collection[bytes]) -> dict[bytes, tuple[int, int]]:
+    """{address key: (mails received from them, mails written to them)} of those known."""
+    rows = scope.select(Sender, Sender.address_key, Sender.received, Sender.written).where(Sender.address_key << list(keys)).tuples()
+    return {bytes(row[0]): (row[1], row[2]) for row in rows} if keys else {}
+
+
+def rows(scope: Scope, seen: Iterable[Seen]) -> list[dict[str, object]]:
+    """What `keep` stores: one row an address, sealed and hashed; made before the transaction.
+
+    Always in the same order, lest two syncs of one user wait for each other's rows.
+    """
+    merged: dict[str, list[Seen]] = {}
+    for one in seen:
+        if one.address:
+            merged.setdefault(one.address, []).append(one)
+    return sorted(({
+        "address": Sender.address.db_value(address), "address_key": key(scope, address),
+        "domain_key": scope.vault.lookup("domain", address.rpartition("@")[2]),
+        "received": sum(not one.written for one in all), "written": sum(one.written for one in all),
+        "first_at": min(one.at for one in all), "last_at": max(one.at for one in all),
+    } for address, all in merged.items()), key=lambda row: row["address_key"])      # type: ignore[arg-type, return-value]
+
+
+def drop_unknown(scope: Scope) -> None:
+    """Forget people of whom no mail is left, and whom the user did not write to; everybody when no mail is left at all."""
+    written_to = (Sender.written > 0) if scope.select(Mail, Mail.id).exists() else (Sender.written < 0)
+    heard_of = Sender.address_key.in_(scope.select(Mail, Mail.sender_key).where(Mail.sender_key.is_null(False)))
+    scope.delete(Sender).where(~(written_to | heard_of)).execute()
+
+
+def keep(scope: Scope, rows: list[dict[str, object]]) -> None:
+    """Add the counts to what is known."""
+    scope.add_counts(Sender, rows, "address_key", ("received", "written"), "first_at", "last_at")

@@ -1,0 +1,62 @@
+"""What stands beside every page: counts, mailboxes, the job under way."""
+
+import time
+from typing import Any
+
+from mailhelper import accounts, jobs, language, mails
+from mailhelper.models import ACTIVE, Job
+from mailhelper.scope import Scope
+
+FRESH = 2.0         # seconds; a list page would spend half its time on what stands beside it
+MOST = 1000         # people; then the memory starts anew
+_seen: dict[tuple[bytes, str], tuple[float, dict[str, Any]]] = {}
+
+
+def side(scope: Scope, lang: str) -> dict[str, Any]:
+    """The values of render.View that come from the user's data; at most FRESH old, and fresh after the user's own changes here.
+
+    Kept under a hash that takes the user's key, so nobody gets another's, not even under the number of a user who is gone.
+    """
+    mine = _mine(scope)
+    at, values = _seen.get((mine, lang), (0.0, {}))
+    if time.monotonic() - at > FRESH:
+        values = _look(scope, lang)
+        if len(_seen) >= MOST:
+            _seen.clear()
+        _seen[mine, lang] = time.monotonic(), values
+    return values
+
+
+def forget(scope: Scope) -> None:
+    """Look again at the next page: something was changed."""
+    for key in list(_seen):     # a copy at one go: other threads add to it
+        if key[0] == _mine(scope):
+            _seen.pop(key, None)
+
+
+def _mine(scope: Scope) -> bytes:
+    return scope.vault.lookup("side", "")
+
+
+def _look(scope: Scope, lang: str) -> dict[str, Any]:
+    active = list(scope.select(Job).where(Job.state << ACTIVE).order_by(Job.id.desc()).limit(20))
+    busy = {job.subject for job in active if job.kind == "sync_user_emails"}
+    folders = accounts.folder_names(scope)
+    boxes = [{"id": one.id, "name": one.name, "state": state(one, busy), "folders": folders.get(one.id, [])} for one in accounts.listed(scope)]
+    return {"nav": {**mails.waiting(scope), "jobs": len(active)}, "accounts": boxes, "job": shown(active[0], lang) if active else None}
+
+
+def state(account: Any, busy: set[int]) -> str:
+    """ok, busy, bad or new."""
+    if account.id in busy:
+        return "busy"
+    if account.error:
+        return "bad"
+    return "ok" if account.synced_at or account.kind == "local" else "new"
+
+
+def shown(job: Job, lang: str) -> dict[str, Any]:
+    """A job for a page: jobs.shown with words."""
+    values = jobs.shown(job, lang)
+    return {**values, "label": language.t(lang, f"job.kind.{job.kind}"), "error": values["error"]["message"] if values["error"] else None,
+            "cancellable": job.state in ACTIVE, "url": f"/jobs/{job.id}"}

@@ -1,0 +1,70 @@
+"""The worker: what `huey_consumer mailhelper.worker.huey` loads.  Knows all kinds of jobs, and starts the periodic ones."""
+
+import ctypes
+import logging
+import os
+import signal
+
+from huey import crontab
+
+from mailhelper import db, importer, limits, logs, queue, ratings, runner, sync
+from mailhelper.config import config
+from mailhelper.db import db as database
+from mailhelper.queue import huey
+from mailhelper.scope import purge_grants
+
+__all__ = ["huey", "importer", "ratings", "sync"]      # the features are imported for the job kinds they register
+
+log = logging.getLogger(__name__)
+PR_SET_PDEATHSIG = 1
+
+logs.setup(config.log_level)
+db.connect(config.database)
+queue.prepare()
+
+
+def newborn() -> None:
+    """In each process that the consumer forks, its scheduler too: die with it, share no connection with it, log as we do."""
+    _die_with_parent()
+    database.obj.dispose()
+    logs.setup(config.log_level)
+
+
+os.register_at_fork(after_in_child=newborn)
+
+
+@huey.on_startup()
+def begin() -> None:
+    """In each worker process: look at once for jobs that a killed one left behind."""
+    sweep.call_local()
+
+
+@huey.periodic_task(crontab(), priority=100, name="sweep")
+def sweep() -> None:
+    """Every minute: jobs whose worker died, jobs whose message was lost."""
+    queue.worker_here()
+    with database.connection_context():
+        runner.sweep()
+
+
+@huey.periodic_task(crontab(), name="sync_due")
+def sync_due() -> None:
+    """Every minute: mailboxes whose owner wants them fetched while signed out, when their time has come."""
+    with database.connection_context():
+        sync.start_due()
+
+
+@huey.periodic_task(crontab(minute="7"), name="purge")
+def purge() -> None:
+    """Every hour: expired grants and counters."""
+    with database.connection_context():
+        purge_grants()
+        limits.purge()
+
+
+def _die_with_parent() -> None:
+    """A consumer killed by SIGKILL leaves its processes behind; Linux can end them with it (prctl(2))."""
+    try:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (AttributeError, OSError):
+        log.info("this system cannot end workers with their consumer")

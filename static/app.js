@@ -1,0 +1,23 @@
+/* Comfort on top of pages that work without it. */
+
+import { fade } from "./dom.js";
+import * as forms from "./forms.js";
+import * as keys from "./keys.js";
+import { follow } from "./poll.js";
+import { remember } from "./rows.js";
+
+forms.listen();
+keys.listen();
+follow();
+fade();
+remember();
+zones();
+document.addEventListener("placed", () => { follow(); fade(); zones(); });
+addEventListener("popstate", () => location.reload());
+
+/* The browser knows all time zones; the page only brings the common ones. */
+function zones() {
+  const list = document.querySelector("[data-zones]")?.list;
+  const known = new Set([...list?.options ?? []].map((option) => option.value));
+  if (list) list.append(...Intl.supportedValuesOf("timeZone").filter((zone) => !known.has(zone)).map((zone) => new Option("", zone)));
+}

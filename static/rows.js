@@ -1,0 +1,44 @@
+/* The rows of a list: which one is chosen, and marking one as done. */
+
+import { post, say, toast } from "./dom.js";
+
+export const chosen = () => document.querySelector(".row.here");
+
+/* Step through the list; the link of the row takes the focus, so that a screen reader says it. */
+export function step(by) {
+  const rows = [...document.querySelectorAll(".row")];
+  if (!rows.length) return;
+  const at = rows.indexOf(chosen());
+  choose(rows[Math.max(0, Math.min(rows.length - 1, at < 0 && by < 0 ? 0 : at + by))]);
+}
+
+export function choose(row) {
+  chosen()?.classList.remove("here");
+  row.classList.add("here");
+  row.querySelector("a").focus({ preventScroll: true });
+  row.scrollIntoView({ block: "nearest" });
+}
+
+/* Turn `done` of a row over, at once, and tell the server. */
+export async function mark(row, quiet = false) {
+  const done = !row.classList.contains("done"), id = row.dataset.id;
+  try {
+    await post(`/api/emails/${id}/flags`, { done });
+  } catch (error) {
+    return toast(error.message);
+  }
+  row.classList.toggle("done", done);
+  row.querySelector("[data-done]").value = Number(!done);
+  if (!quiet) toast(say(done ? "done" : "undone"), () => mark(document.querySelector(`.row[data-id="${id}"]`) || row, true));
+}
+
+/* Coming back from a mail, one is in the same list again, at the same row. */
+export function remember() {
+  const list = sessionStorage.getItem("list"), back = document.querySelector("[data-back]");
+  if (list && back) back.href = list;
+  document.querySelector(`.row[data-id="${Number(sessionStorage.getItem("row")) || 0}"]`)?.classList.add("here");
+  addEventListener("pagehide", () => {
+    if (document.querySelector(".rows")) sessionStorage.setItem("list", location.pathname + location.search);
+    sessionStorage.setItem("row", chosen()?.dataset.id ?? location.pathname.match(/^\/email\/(\d+)/)?.[1] ?? "");
+  });
+}

@@ -1,0 +1,107 @@
+"""Phishing: borrowed names, links that lead elsewhere, and honest mail about accounts that must not be called phishing."""
+import time
+from datetime import datetime
+from email.message import EmailMessage
+
+import pytest
+
+from mailhelper import message, phishing, triage
+
+ME = "anna@example.org"
+CONTEXT = triage.Context(frozenset({ME}), datetime(2026, 11, 25, 9), authserv="mx.example.org")
+
+
+def rated(sender: str, subject: str, body: str, html: str = "", context: triage.Context = CONTEXT, **fields: str) -> triage.Rating:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"], mail["Message-ID"] = sender, ME, subject, "<1@example.org>"
+    for name, value in fields.items():
+        mail[name.replace("_", "-")] = value
+    mail.set_content(body)
+    if html:
+        mail.add_alternative(html, subtype="html")
+    return triage.builtin(message.parse(mail.as_bytes()), context)
+
+
+def codes(rating: triage.Rating) -> set[str]:
+    return {reason.code for reason in rating.reasons}
+
+
+@pytest.mark.parametrize(("host", "how"), [
+    ("paypa1-service.com", "swap"), ("arnazon.de", "swap"), ("micros0ft.com", "swap"), ("paypla.com", "swap"), ("sparkase.de", "swap"),
+    ("paypal-login.xyz", "borrowed"), ("dhl-paket.info", "borrowed"), ("secure.postfinance.ch.login-check.com", "borrowed"),
+    ("apple-id-support.com", "borrowed"), ("xn--pypal-4ve.com", "punycode"),
+])
+def test_a_disguised_domain_is_seen(host: str, how: str) -> None:
+    assert phishing.disguise(host)[1] == how
+
+
+@pytest.mark.parametrize("host", [
+    "paypal.com", "mail.paypal.de", "amazon.co.uk", "email.apple.com", "chaseford.com", "postbank.de", "musterbank.example", "t-online.de",
+    "apple-orchard.example", "example.org", "zoll.de", "post.ch", "finanzamt.bayern.de", "sparkasse-musterstadt.de", "",
+])
+def test_an_honest_domain_is_left_alone(host: str) -> None:
+    assert phishing.disguise(host) == ("", "")
+
+
+@pytest.mark.parametrize(("host", "own"), [
+    ("mail.shop.co.uk", "shop.co.uk"), ("a.b.example.com", "example.com"), ("example.com", "example.com"), ("com", "com"),
+    ("a.x.gv.at", "x.gv.at"),
+])
+def test_the_registered_domain(host: str, own: str) -> None:
+    assert phishing.registered(host) == own
+
+
+@pytest.mark.parametrize(("sender", "subject", "body", "code"), [
+    ("PayPal <service@paypa1-konto.com>", "Konto gesperrt", "Ihr Konto wurde gesperrt. Bitte bestätigen Sie Ihre Daten.", "lookalike"),
+    ("Sparkasse <info@spk-sicherheit.online>", "Wichtig", "Ihr Konto wurde vorübergehend gesperrt. Klicken Sie hier. "
+     "Bitte bestätigen Sie Ihre Daten.", "name_spoof"),
+    ("IT <helpdesk@firma-support.tk>", "Your password expires today", "Click here to update your password or lose access.", "cheap_domain"),
+    ("Bank <x@xn--bnk-0na.com>", "Sign in", "Suspicious activity: verify your identity by clicking the link below.", "punycode"),
+])
+def test_phishing_is_called_so_and_says_why(sender: str, subject: str, body: str, code: str) -> None:
+    rating = rated(sender, subject, body)
+    assert rating.kind == "phishing" and rating.spam
+    assert (rating.urgency, rating.importance, rating.needs_reply) == (1, 1, False)
+    assert code in codes(rating)
+
+
+def test_a_link_that_shows_one_address_and_leads_to_another() -> None:
+    html = ('<p>Your account has been limited. <a href="http://evil.example/login">https://www.mybank.example/login</a> '
+            "to confirm your identity</p>")
+    rating = rated("My Bank <info@mail-service.example>", "Limited", "Your account has been limited. Confirm your identity.", html)
+    assert rating.kind == "phishing"
+    assert {"shown": "www.mybank.example", "target": "evil.example"} in [reason.params for reason in rating.reasons]
+
+
+def test_a_failed_check_by_the_own_server_counts_and_one_by_a_stranger_does_not() -> None:
+    body = "Unusual activity. Please verify your identity by clicking the link below."
+    failed = "mx.example.org; dmarc=fail header.from=bank.example"
+    assert rated("Bank <info@bank.example>", "Check", body, Authentication_Results=failed).kind == "phishing"
+    assert rated("Bank <info@bank.example>", "Check", body, Authentication_Results=failed.replace("mx.", "evil.")).kind != "phishing"
+
+
+@pytest.mark.parametrize(("sender", "subject", "body"), [
+    ("GitHub <noreply@github.com>", "New sign-in", "A new device signed in to your account. If this was you, no action is needed."),
+    ("Dropbox <no-reply@dropbox.com>", "Confirm your email", "Click the button to verify your account. This link expires in 48 hours."),
+    ("PayPal <service@paypal.de>", "Zahlung", "Sie haben eine Zahlung über 20,00 EUR gesendet. Ihr Konto wurde belastet."),
+    ("Raiffeisenbank <info@raiffeisen.at>", "Neue AGB", "Bitte bestätigen Sie Ihre Daten in der Filiale."),
+    ("Peter <peter@firma.example>", "Re: login",
+     "Hi Anna, did you change your password? There was suspicious activity on the server, can you check?"),
+    ("Verein <kasse@tv-hinterdorf.example>", "Mitgliederdaten", "Hallo Anna, bitte prüf kurz, ob deine Adresse noch stimmt."),
+])
+def test_honest_mail_about_accounts_is_not_phishing(sender: str, subject: str, body: str) -> None:
+    assert rated(sender, subject, body).kind not in ("phishing", "spam")
+
+
+def test_somebody_the_user_trusts_is_not_called_phishing() -> None:
+    context = triage.Context(frozenset({ME}), datetime(2026, 11, 25, 9), triage.Sender(trusted=True))
+    body = "Suspicious activity: please verify your identity by clicking the link below."
+    assert rated("x@service-login.xyz", "Check", body).kind == "phishing"
+    assert rated("x@service-login.xyz", "Check", body, context=context).kind != "phishing"
+
+
+@pytest.mark.parametrize("html", ["<a href=" * 3000, ">" + " " * 20_000 + "http", "<a href='http://a'>http://b" * 700, "> http://" * 2000])
+def test_hostile_html_costs_little(html: str) -> None:
+    began = time.process_time()
+    rated("x@service-login.xyz", "Verify your account", "verify your account, click here", html)
+    assert time.process_time() - began < 0.5

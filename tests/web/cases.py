@@ -1,0 +1,148 @@
+"""One sample context for each template, and for each of its states that looks different."""
+
+from datetime import timedelta
+from typing import Any
+
+from mailhelper.web.render import View
+from tests.web.samples import FORM, JOBS, NOW, SETTINGS, accounts, inbox, job, mail, matrix, rows, triage, view
+
+
+def pages() -> list[tuple[str, str, dict[str, Any], View]]:
+    """(name of the case, template, context, view) for every template and the states that look different."""
+    nobody, ann, fresh = View(csrf="token"), view(), view(accounts=[], nav={})
+    return [
+        ("login", "login/index", {"form": {}, "error": None}, nobody),
+        ("login-wrong", "login/index", {"form": {"name": "anna"}, "error": "Name or password is wrong."}, nobody),
+        ("first", "login/first", {"form": {}, "error": None, "code_needed": True, "open": True}, nobody),
+        ("first-closed", "login/first", {"form": {}, "error": None, "code_needed": False, "open": False}, nobody),
+        ("matrix", "matrix/index", matrix(), view(toast={"text": "Marked as done.", "undo_url": "/email/1/done?undo=1"})),
+        ("matrix-sync", "matrix/index", matrix() | {"syncing": job()}, view(job=job())),
+        ("matrix-calm", "matrix/index", matrix() | {"urgent": []}, ann),
+        (
+            "welcome",
+            "matrix/index",
+            matrix() | {"accounts": [], "urgent": [], "counts": dict.fromkeys(("red", "yellow", "green", "open", "done", "total"), 0)},
+            fresh,
+        ),
+        ("inbox", "inbox/index", inbox(), view(path="/inbox")),
+        (
+            "inbox-filtered",
+            "inbox/index",
+            inbox(
+                filters={"urgency": "3", "done": "0"}, chips=[{"label": "Urgency: today", "url_without": "/inbox?done=0"}], filter_open=True
+            ),
+            view(path="/inbox"),
+        ),
+        (
+            "inbox-none",
+            "inbox/index",
+            inbox(
+                list={"items": [], "next": None, "total": 0},
+                chips=[{"label": "Phishing", "url_without": "/inbox"}],
+                filters={"kind": "phishing"},
+                next_url=None,
+            ),
+            ann,
+        ),
+        ("inbox-empty", "inbox/index", inbox(list={"items": [], "next": None, "total": 0}, accounts=[], next_url=None), fresh),
+        ("email", "email/show", {"mail": mail(), "remote": False, "blocked": 0, "jobs": JOBS}, view(path="/email/1")),
+        (
+            "email-html",
+            "email/show",
+            {
+                "mail": mail(
+                    html=True,
+                    warnings=["This mail hides text from you."],
+                    text="x" * 1200,
+                    invitation={"summary": "Board meeting", "start": NOW, "location": "Room 4"},
+                    triage=triage(1, 1, kind="phishing", rated_by="llm:qwen3"),
+                ),
+                "remote": False,
+                "blocked": 3,
+                "jobs": JOBS | {"reprocess": job("running", progress=40, message="Reading the mail")},
+            },
+            view(path="/email/1"),
+        ),
+        (
+            "email-bare",
+            "email/show",
+            {
+                "mail": mail(text="", subject="", date=None, triage=None, attachments=[], to=[], **{"from": {"name": "", "address": ""}}),
+                "remote": False,
+                "blocked": 0,
+                "jobs": JOBS | {"reprocess": job("failed", error="The mail could not be read.")},
+            },
+            ann,
+        ),
+        ("accounts", "accounts/index", {"accounts": accounts()}, view(path="/accounts")),
+        ("accounts-none", "accounts/index", {"accounts": []}, fresh),
+        ("account-new", "accounts/form", {"form": {}, "errors": {}, "test": None, "account": None}, fresh),
+        (
+            "account",
+            "accounts/form",
+            {
+                "form": FORM,
+                "errors": {},
+                "test": {"ok": True, "sentence": "It works.", "folders": ["INBOX", "Sent", "Archive"]},
+                "account": accounts()[0],
+            },
+            ann,
+        ),
+        (
+            "account-wrong",
+            "accounts/form",
+            {
+                "form": FORM,
+                "errors": {"host": "There is no server of this name."},
+                "account": None,
+                "test": {
+                    "ok": False,
+                    "sentence": "The certificate is signed by the server itself.",
+                    "fingerprint": "A1:B2:C3:D4:E5:F6:07:18:29:3A:4B:5C:6D:7E:8F:90",
+                },
+            },
+            ann,
+        ),
+        (
+            "jobs",
+            "jobs/index",
+            {
+                "jobs": [
+                    job(),
+                    job("completed", task_id="11", label="Redo base pass", message="Done", finished_at=NOW),
+                    job("failed", task_id="9", error="The server did not answer.", finished_at=NOW - timedelta(days=1)),
+                ]
+            },
+            ann,
+        ),
+        ("jobs-none", "jobs/index", {"jobs": []}, ann),
+        ("job", "jobs/show", {"job": job(), "log": [{"at": NOW, "text": "Started"}], "result": None}, ann),
+        (
+            "job-failed",
+            "jobs/show",
+            {
+                "job": job("failed", error="The server did not answer.", finished_at=NOW),
+                "log": [{"at": NOW, "text": "Started"}, {"at": NOW, "text": "Gave up"}],
+                "result": None,
+            },
+            ann,
+        ),
+        ("job-done", "jobs/show", {"job": job("completed", finished_at=NOW), "log": [], "result": "6,046 mails fetched."}, ann),
+        ("job-waiting", "jobs/show", {"job": job("waiting", progress=0, message=""), "log": [], "result": None}, ann),
+        ("settings", "settings/index", SETTINGS, ann),
+        (
+            "search",
+            "search/index",
+            {"q": "contract", "list": {"items": rows()[:2], "next": None, "total": 2}, "error": None},
+            view(path="/search"),
+        ),
+        ("search-none", "search/index", {"q": "zzz", "list": {"items": [], "next": None, "total": 0}, "error": None}, ann),
+        ("search-wrong", "search/index", {"q": '"open', "list": None, "error": "A quote is missing its end."}, ann),
+        ("error", "error", {"status": 404, "title": "Not found", "text": "There is nothing here.", "hint": None}, View()),
+        (
+            "error-inside",
+            "error",
+            {"status": 500, "title": "Our fault", "text": "Something broke here.", "hint": "Try again in a moment."},
+            ann,
+        ),
+    ]

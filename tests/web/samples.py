@@ -1,0 +1,286 @@
+"""A made-up reader with mail, mailboxes and jobs, in the shapes that pages pass to their templates."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from mailhelper.web.render import View
+
+NOW = datetime(2026, 11, 20, 9, 30)
+
+
+def triage(urgency: int, importance: int, **more: Any) -> dict[str, Any]:
+    score = 2 * urgency + importance
+    colour = "red" if score >= 8 else "yellow" if score >= 5 else "green"
+    values = {
+        "urgency": urgency,
+        "importance": importance,
+        "score": score,
+        "colour": colour,
+        "category": "information",
+        "kind": "person",
+        "spam": False,
+        "needs_reply": False,
+        "summary": "",
+        "suggested_tags": [],
+        "reasons": [],
+        "confidence": 0.8,
+        "rated_by": "builtin",
+        "failed": False,
+    }
+    return values | more
+
+
+def row(
+    id: int, name: str, subject: str, snippet: str, ago: timedelta, rating: dict[str, Any] | None, read: bool = True, **more: Any
+) -> dict[str, Any]:
+    address = name.lower().replace(" ", ".").replace(",", "") + "@example.org"
+    values = {
+        "id": id,
+        "account_id": 1,
+        "folder": "INBOX",
+        "thread_id": id,
+        "from": {"name": name, "address": address},
+        "to": [{"name": "Anna Beck", "address": "anna@example.org"}],
+        "subject": subject,
+        "date": NOW - ago,
+        "size": 4200,
+        "flags": {"read": read, "flagged": False, "answered": False},
+        "has_attachments": False,
+        "snippet": snippet,
+        "tags": [],
+        "done": False,
+        "triage": rating,
+    }
+    return values | more
+
+
+def rows() -> list[dict[str, Any]]:
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    return [
+        row(
+            1,
+            "Miriam Keller",
+            "Contract: signature by 17:00",
+            "the last version is attached, legal has no more remarks, could you sign it by 17:00, so that it reaches the notary today?",
+            hour / 3,
+            triage(
+                3,
+                3,
+                category="urgent",
+                needs_reply=True,
+                confidence=0.92,
+                reasons=["“by 17:00” is today", "asks you directly (“could you sign”)", "you wrote to her 14 times"],
+                summary="She needs your signature on the contract before 17:00, so that it reaches the notary today.",
+            ),
+            read=False,
+            has_attachments=True,
+        ),
+        row(
+            2,
+            "Primarschule Nord",
+            "Einverständnis Schulreise",
+            "bitte bis heute Abend unterschrieben zurück, sonst kann Lena nicht mitfahren",
+            hour,
+            triage(3, 2, category="urgent", reasons=["“bis heute Abend” is today", "trusted sender"]),
+            read=False,
+            flags={"read": False, "flagged": True, "answered": False},
+        ),
+        row(
+            3,
+            "Stadt, Parkkarten",
+            "Ihre Parkkarte läuft am Freitag ab",
+            "verlängern Sie online oder am Schalter",
+            2 * hour,
+            triage(3, 1, kind="notification", reasons=["deadline 27 Nov"]),
+        ),
+        row(
+            4,
+            "Security <Team> & Co",
+            "Your account will be closed <b>today</b>",
+            'Click here & confirm your password "now"',
+            3 * hour,
+            triage(1, 1, kind="phishing", spam=True, reasons=["link text and target differ"]),
+            read=False,
+        ),
+        row(
+            5,
+            "Buchladen am Markt",
+            "Rechnung 4471",
+            "Betrag 38,50, fällig am 2. Dezember",
+            day,
+            triage(2, 2, kind="receipt", category="action_required", reasons=["“fällig am 2. Dezember”"]),
+            has_attachments=True,
+        ),
+        row(6, "", "", "", 3 * day, None),
+        row(
+            7,
+            "Weekly Gardener",
+            "Ten bulbs to plant before the frost, and a very long subject line that has to be cut off somewhere sensible in a narrow list",
+            "plus: our autumn offer",
+            5 * day,
+            triage(1, 1, kind="newsletter"),
+        ),
+        row(
+            8,
+            "Vorstand Turnverein",
+            "Protokoll der Sitzung",
+            "anbei das Protokoll",
+            40 * day,
+            triage(1, 3, reasons=["written to the whole board"]),
+            done=True,
+        ),
+        row(9, "Alte Liste", "Damals", "vor langer Zeit", 700 * day, triage(1, 2) | {"failed": True}),
+    ]
+
+
+def job(status: str = "running", **more: Any) -> dict[str, Any]:
+    values = {
+        "task_id": "12",
+        "kind": "sync_user_emails",
+        "label": "Fetch mail: Home",
+        "state": "PROGRESS",
+        "status": status,
+        "progress": 64,
+        "done": 3870,
+        "total": 6046,
+        "message": "Fetching INBOX: 3,870 of 6,046",
+        "error": None,
+        "created_at": NOW - timedelta(minutes=3),
+        "started_at": NOW - timedelta(minutes=3),
+        "finished_at": None,
+        "cancellable": status in ("queued", "running", "retrying", "waiting"),
+        "url": "/jobs/12",
+    }
+    return values | more
+
+
+def accounts() -> list[dict[str, Any]]:
+    base = {
+        "address": "anna@example.org",
+        "host": "imap.example.org",
+        "mode": "builtin",
+        "last_sync": NOW - timedelta(minutes=2),
+        "error": None,
+        "mails": 6046,
+        "folders": 9,
+        "job": None,
+    }
+    return [
+        base | {"id": 1, "name": "Home", "state": "ok"},
+        base | {"id": 2, "name": "Work", "state": "busy", "job": job(), "last_sync": None},
+        base
+        | {
+            "id": 3,
+            "name": "Club",
+            "state": "bad",
+            "error": "The server refused the user name or the password. Enter the password again.",
+            "mails": 211,
+            "last_sync": NOW - timedelta(days=2),
+        },
+    ]
+
+
+def view(**more: Any) -> View:
+    values: dict[str, Any] = {
+        "me": {"name": "Anna", "admin": True},
+        "csrf": "token",
+        "path": "/",
+        "timezone": "Europe/Zurich",
+        "nav": {"inbox": 128, "reply": 4, "jobs": 1},
+        "accounts": accounts(),
+        "now": NOW,
+    }
+    return View(**(values | more))
+
+
+def matrix() -> dict[str, Any]:
+    counts = {(3, 1): 1, (3, 2): 2, (3, 3): 3, (2, 1): 6, (2, 2): 9, (2, 3): 0, (1, 1): 1071, (1, 2): 28, (1, 3): 4}
+    latest = {
+        (3, 1): "Ihre Parkkarte läuft am Freitag ab",
+        (3, 2): "Einverständnis Schulreise",
+        (3, 3): "Contract: signature by 17:00",
+        (2, 1): "Dentist: please confirm Tuesday",
+        (2, 2): "Rechnung 4471, fällig am 2. Dezember",
+        (1, 1): "Ten bulbs to plant before the frost",
+        (1, 2): "Your parcel is on its way",
+        (1, 3): "Protokoll der Sitzung",
+    }
+    cells = [
+        {
+            "urgency": u,
+            "importance": i,
+            "score": 2 * u + i,
+            "colour": triage(u, i)["colour"],
+            "count": counts[u, i],
+            "open": counts[u, i],
+            "latest": latest.get((u, i)),
+        }
+        for u in (3, 2, 1)
+        for i in (1, 2, 3)
+    ]
+    return {
+        "greeting": {"name": "Anna", "hour": 9},
+        "cells": cells,
+        "counts": {"red": 5, "yellow": 20, "green": 1099, "open": 1124, "done": 31, "total": 1155},
+        "urgent": rows()[:3],
+        "syncing": None,
+        "accounts": accounts(),
+    }
+
+
+def mail(**more: Any) -> dict[str, Any]:
+    first = rows()[0]
+    text = (
+        "Dear Anna,\n\nthe last version is attached; legal has no more remarks. Could you sign it by 17:00, so that it reaches "
+        "the notary today? If page 4 still needs a change, call me before three.\n\nThe draft is at https://example.org/contract?v=7, "
+        "too.\n\nBest,\nMiriam\n\n"
+        "Anna Beck wrote:\n> Dear Miriam,\n> is page 4 settled?\n>\n> Anna\n"
+    )
+    return (
+        first
+        | {
+            "text": text,
+            "html": False,
+            "tags": ["contract"],
+            "headers_short": [("From", "Miriam Keller <miriam.keller@example.org>"), ("Message-ID", "<a1@example.org>")],
+            "attachments": [{"id": 1, "filename": "contract-v7.pdf", "mime": "application/pdf", "size": 214000, "inline": False}],
+            "layers": {"builtin": first["triage"], "base": None, "optimize": None, "pattern": None, "rule": None, "user": None},
+            "warnings": [],
+            "invitation": None,
+        }
+        | more
+    )
+
+
+def inbox(**more: Any) -> dict[str, Any]:
+    values = {
+        "list": {"items": rows(), "next": "abc", "total": 1155},
+        "filters": {},
+        "sorts": ["score", "date", "size"],
+        "folders": [{"id": 1, "name": "INBOX"}],
+        "accounts": accounts(),
+        "next_url": "/inbox?cursor=abc",
+        "prev_url": None,
+        "chips": [],
+    }
+    return values | more
+
+
+SETTINGS = {
+    "form": {"language": "en", "theme": "auto", "density": "comfortable", "timezone": "Europe/Zurich", "idle_minutes": 30},
+    "sessions": [
+        {"id": 1, "created_at": NOW, "used_at": NOW, "current": True},
+        {"id": 2, "created_at": NOW - timedelta(days=2), "used_at": NOW - timedelta(hours=9), "current": False},
+    ],
+}
+FORM = {
+    "name": "Home",
+    "address": "anna@example.org",
+    "host": "imap.example.org",
+    "port": 993,
+    "security": "tls",
+    "username": "",
+    "mode": "builtin",
+    "background": False,
+}
+JOBS = {"reprocess": None, "optimize": None, "reply": None}

@@ -1,0 +1,120 @@
+"""Every route, asked by a stranger and by nobody; generated from the route table, so that none can be forgotten."""
+
+import re
+from typing import Any
+
+import pytest
+
+from mailhelper import jobs, users
+from mailhelper.models import Account, Job, Mail
+from mailhelper.scope import Scope
+from mailhelper.web.routes import ROUTES
+from mailhelper.web.routing import Route
+from tests.conftest import Client
+from tests.world import fill
+
+WITH_ID = [route for route in ROUTES if "<id" in route.path]
+PRIVATE = [route for route in ROUTES if route.access != "public"]
+BODIES: dict[str, Any] = {
+    "/api/emails/<id:int>/correct": {"urgency": 1}, "/api/emails/<id:int>/flags": {"done": True}, "/api/accounts/<id:int>": {"name": "mine now"},
+}
+
+
+def name(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def filled(path: str, id: int) -> str:
+    return re.sub(r"<(\w+)(:\w+)?>", lambda found: str(id if found[1] == "id" else 1), path)
+
+
+def id_of(scope: Scope, route: Route) -> int:
+    """A row of the kind that the route's id means."""
+    table: Any = Job if re.search("/(tasks|jobs)/", route.path) else Account if "account" in route.path else Mail
+    if "sessions" in route.path:
+        users.open_session(scope, "another browser")
+        return scope.grant.id if scope.grant else 0
+    return int(scope.select(table, table.id).limit(1).scalar())
+
+
+@pytest.mark.parametrize("route", WITH_ID, ids=name)
+def test_a_stranger_gets_404_and_changes_nothing(ann: Scope, bob: Scope, route: Route) -> None:
+    fill(ann)
+    path = filled(route.path, id_of(ann, route))
+    before = [list(ann.select(table).dicts()) for table in (Account, Mail, Job)]
+    answer = Client(bob)(route.method, path, json=BODIES.get(route.path), script=True)
+    assert answer.status == 404
+    assert answer.json["error"] == "not_found"
+    assert [list(ann.select(table).dicts()) for table in (Account, Mail, Job)] == before
+
+
+@pytest.mark.parametrize("route", WITH_ID, ids=name)
+def test_the_owner_is_not_mistaken_for_a_stranger(ann: Scope, route: Route, settings: Any) -> None:
+    fill(ann)
+    path = filled(route.path, id_of(ann, route))
+    assert Client(ann)(route.method, path, json=BODIES.get(route.path)).status != 404
+
+
+@pytest.mark.parametrize("route", PRIVATE, ids=name)
+def test_nobody_gets_401(nobody: Client, route: Route) -> None:
+    answer = nobody(route.method, filled(route.path, 1), json={} if route.method != "GET" else None, script=True)
+    assert answer.status == 401
+    assert answer.json["error"] == "sign_in"
+
+
+@pytest.mark.parametrize("route", [route for route in PRIVATE if not route.path.startswith(("/api/", "/tasks/"))], ids=name)
+def test_nobody_with_a_browser_is_shown_the_sign_in(nobody: Client, route: Route) -> None:
+    answer = nobody(route.method, filled(route.path, 1), script=False)
+    assert answer.status == 303 and answer.headers["location"].startswith("/login")
+
+
+@pytest.mark.parametrize("route", [route for route in PRIVATE if route.method != "GET"], ids=name)
+def test_a_change_without_csrf_token_is_refused(ann: Scope, route: Route) -> None:
+    fill(ann)
+    before = [list(ann.select(table).dicts()) for table in (Account, Mail, Job)]
+    answer = Client(ann)(route.method, filled(route.path, id_of(ann, route)), csrf=False, script=True)
+    assert answer.status == 403
+    assert [list(ann.select(table).dicts()) for table in (Account, Mail, Job)] == before
+
+
+@pytest.mark.parametrize("route", [route for route in PRIVATE if route.token], ids=name)
+def test_a_token_without_the_scope_is_refused(ann: Scope, route: Route) -> None:
+    other = "triage" if route.token == "read" else "read"
+    answer = Client(token=users.token(ann, (other,), 1))(route.method, filled(route.path, 1), json={} if route.method != "GET" else None)
+    assert (answer.status, answer.json["error"]) == (403, "scope_missing")
+
+
+@pytest.mark.parametrize("field,path", [("account", "/api/emails"), ("folder", "/api/emails")])
+def test_a_foreign_id_in_the_query_is_404(ann: Scope, bob: Scope, field: str, path: str) -> None:
+    mail = fill(ann)
+    foreign = mail.account_id if field == "account" else mail.folder_id
+    assert Client(bob)("GET", f"{path}?{field}={foreign}").status == 404
+
+
+def test_what_another_user_owns_is_in_no_count(ann: Scope, bob: Scope) -> None:
+    fill(ann)
+    client = Client(bob)
+    assert client("GET", "/api/emails").json == {"items": [], "next": None, "total": 0}
+    assert client("GET", "/api/matrix").json["total"] == 0
+    assert client("GET", "/api/search?q=contract").json["total"] == 0
+    assert client("GET", "/api/jobs").json["total"] == 0
+    assert client("GET", "/api/accounts").json["items"] == []
+
+
+def test_an_unknown_address_is_404_for_all(ann: Scope, nobody: Client) -> None:
+    for client in (nobody, Client(ann)):
+        assert client("GET", "/api/nothing").json["error"] == "not_found"
+        assert client("GET", "/nothing", script=False).status == 404
+
+
+def test_every_answer_carries_the_security_headers(ann: Scope) -> None:
+    answer = Client(ann)("GET", "/inbox", script=False)
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe-inline" not in policy and "frame-ancestors 'none'" in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_an_odd_id_is_404(ann: Scope) -> None:
+    for id in ("0", "999999999999999999999999", "x", "-1"):
+        assert Client(ann)("GET", f"/tasks/{id}").status == 404
+    assert jobs.page(ann) == []

@@ -1,0 +1,52 @@
+"""A small world for tests: one account, one folder, mails made of plain text."""
+
+import datetime as dt
+
+from mailhelper.imap import Fetched
+from mailhelper.intake import Intake
+from mailhelper.models import Account, Folder, Job, Mail
+from mailhelper.scope import Scope
+
+ADDRESS = "ann@home.example"
+SERVER = {"host": "127.0.0.1", "port": 1, "security": "none", "username": "ann", "password": "secret of ann", "fingerprint": ""}
+RECEIVED = dt.datetime(2026, 11, 20, 9, 12)
+
+
+def raw(subject: str = "Contract", text: str = "Dear Ann, could you sign the contract by Friday?",
+        sender: str = "Miriam Keller <miriam@work.example>",
+        id: str = "one@work.example", **headers: str) -> bytes:
+    """A mail as bytes; `headers` with _ for -."""
+    lines = {"From": sender, "To": f"Ann <{ADDRESS}>", "Subject": subject, "Date": "Fri, 20 Nov 2026 09:12:00 +0000", "Message-ID": f"<{id}>",
+             "Content-Type": "text/plain; charset=utf-8", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value)
+    return f"{head}\r\n{text}\r\n".encode()
+
+
+def account(scope: Scope) -> Account:
+    with scope:
+        return scope.create(Account, name="Home", address=ADDRESS, address_key=scope.vault.lookup("address", ADDRESS), imap=SERVER)
+
+
+def folder(scope: Scope, account: Account, name: str = "INBOX", role: str = "inbox") -> Folder:
+    with scope:
+        return scope.create(Folder, account=account, name=name, name_key=scope.vault.lookup("folder", name), role=role, uidvalidity=1)
+
+
+def keep(scope: Scope, place: Folder, *mails: bytes, uid: int = 1, flags: tuple[str, ...] = ()) -> list[Mail]:
+    """Take mails in; their UIDs count up from `uid`."""
+    with scope:
+        fetched = [Fetched(uid + number, RECEIVED + dt.timedelta(minutes=number), flags, one) for number, one in enumerate(mails)]
+        intake = Intake(scope, scope.get(Account, place.account_id))
+        intake.keep(place, [intake.arrive(one) for one in fetched])
+        return list(scope.select(Mail).where(Mail.folder == place, Mail.uid << [one.uid for one in fetched]).order_by(Mail.uid))
+
+
+def fill(scope: Scope) -> Mail:
+    """One account with one mail that has an attachment, and one job that has ended."""
+    place = folder(scope, account(scope))
+    text = ("--b\r\nContent-Type: text/plain\r\n\r\nDear Ann, could you sign the contract by Friday?\r\n"
+            "--b\r\nContent-Type: application/pdf; name=contract.pdf\r\nContent-Disposition: attachment\r\n\r\nPDF\r\n--b--")
+    mail = keep(scope, place, raw(text=text, Content_Type="multipart/mixed; boundary=b"))[0]
+    with scope:
+        scope.create(Job, kind="sync_user_emails", subject=place.account_id, state="completed", message="done")
+    return mail
