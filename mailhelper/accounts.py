@@ -192,9 +192,11 @@ def _server(values: Any, old: dict[str, Any] | None, field: str, wrong: dict[str
         wrong[field] = "missing"
         return {}
     wrong.update({f"{field}.{name}": "unknown_field" for name in values if name not in SERVER})
-    merged = {"fingerprint": "", "security": "tls", **(old or {}), **{name: value for name, value in values.items() if value is not None}}
-    if not merged.get("password") and old:
-        merged["password"] = old["password"]
+    kept = dict(old or {})
+    if old and str(values.get("host") or old["host"]).lower() != old["host"].lower():
+        kept |= {"password": "", "fingerprint": ""}     # never to another host: who may only change settings must not learn it
+    given = {name: value for name, value in values.items() if value is not None and not (name == "password" and value == "")}
+    merged = {"fingerprint": "", "security": "tls", **kept, **given}
     for name in ("host", "username", "password"):
         if not isinstance(merged.get(name), str) or not merged[name].strip():
             wrong[f"{field}.{name}"] = "missing"

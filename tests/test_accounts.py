@@ -191,3 +191,14 @@ def test_folders_come_with_counts_the_inbox_first(ann: Scope) -> None:
     rows = accounts.folders(ann, place.account_id)
     assert [(row["name"], row["total"], row["unread"]) for row in rows] == [("INBOX", 3, 1), ("zebra", 1, 1), ("Äpfel", 0, 0)]
     assert accounts.counts(ann) == {place.account_id: 4} and accounts.folder_counts(ann) == {place.account_id: 3}
+
+
+def test_the_stored_password_never_goes_to_another_host(ann: Scope) -> None:
+    account = accounts.create(ann, {"address": "ann@home.example", "imap": SERVER})
+    with pytest.raises(Invalid) as refused:
+        accounts.change(ann, account.id, {"imap": {"host": "elsewhere.example"}})
+    assert refused.value.fields == {"imap.password": "missing"}
+    with ann:
+        changed = accounts.change(ann, account.id, {"imap": {"host": "elsewhere.example", "password": "another one"}})
+        assert changed.imap["password"] == "another one"
+        assert accounts.change(ann, account.id, {"imap": {"port": 143, "password": ""}}).imap["password"] == "another one"

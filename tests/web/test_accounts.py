@@ -97,10 +97,10 @@ def test_a_test_that_fails_says_why(ann: Scope, client: Client, answers: dict[st
 
 def test_changing_keeps_a_password_that_was_not_typed_again(ann: Scope, client: Client) -> None:
     made = accounts.create(ann, BODY)
-    answer = client("POST", f"/accounts/{made.id}", form=TYPED | {"password": "", "name": "Other"})
+    answer = client("POST", f"/accounts/{made.id}", form=TYPED | {"password": "", "name": "Other", "host": "imap.example.org"})
     assert answer.status == 303
     row = ann.get(Account, made.id)
-    assert (row.name, row.imap["password"], row.imap["host"]) == ("Other", "top secret", "imap.gmail.com")
+    assert (row.name, row.imap["password"], row.imap["host"]) == ("Other", "top secret", "imap.example.org")
     assert ann.select(Job).count() == 0
 
 
@@ -162,11 +162,20 @@ def test_the_number_of_mails_is_that_of_the_mailbox(ann: Scope, client: Client) 
     assert row == {"id": ann.select(Folder).get().id, "name": "INBOX", "role": "inbox", "total": 1, "unread": 1, "synced_at": None, "error": None}
 
 
+LOCAL = {"host": "127.0.0.1", "security": "none", "password": "not yet known"}
+
+
+def test_the_stored_password_is_not_tried_on_another_host(ann: Scope, client: Client) -> None:
+    made = accounts.create(ann, BODY)
+    answer = client("POST", f"/api/accounts/{made.id}/test", json={"imap": {"host": "127.0.0.1"}})
+    assert (answer.status, list(answer.json["fields"])) == (400, ["imap.password"])
+
+
 def test_testing_by_api_tries_other_values_without_keeping_them(ann: Scope, client: Client) -> None:
     made = accounts.create(ann, BODY)
     with ScriptedServer({"LIST": FOLDERS}) as server:
-        answer = client("POST", f"/api/accounts/{made.id}/test", json={"imap": {"host": "127.0.0.1", "port": server.port, "security": "none"}})
-        assert any(b"top secret" in line for line in server.heard)
+        answer = client("POST", f"/api/accounts/{made.id}/test", json={"imap": LOCAL | {"port": server.port}})
+        assert any(b"not yet known" in line for line in server.heard)
     assert answer.json.keys() == {"ok", "error", "fingerprint", "capabilities", "folders"}
     assert answer.json["ok"] is True and answer.json["folders"] == [{"name": "INBOX", "role": "inbox"}, {"name": "Gesendet", "role": "sent"}]
     assert ann.get(Account, made.id).imap["host"] == "imap.example.org"
@@ -175,7 +184,7 @@ def test_testing_by_api_tries_other_values_without_keeping_them(ann: Scope, clie
 def test_a_failed_test_by_api_is_an_answer_in_words(ann: Scope, client: Client) -> None:
     made = accounts.create(ann, BODY)
     with ScriptedServer({"LOGIN": "{tag} NO no\r\n"}) as server:
-        answer = client("POST", f"/api/accounts/{made.id}/test", json={"imap": {"host": "127.0.0.1", "port": server.port, "security": "none"}})
+        answer = client("POST", f"/api/accounts/{made.id}/test", json={"imap": LOCAL | {"port": server.port}})
     assert (answer.status, answer.json["ok"], answer.json["error"]["code"]) == (200, False, "login_failed")
     assert answer.json["error"]["message"].startswith("127.0.0.1 did not accept")
 
