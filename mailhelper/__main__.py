@@ -33,7 +33,8 @@ def _command(words: Sequence[str]) -> int:
 
 def _thrown_away(words: Sequence[str]) -> int:
     """Run a command with a data directory of its own, which is gone afterwards, and without any setting of the user's instance."""
-    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda signum, frame: sys.exit(0))
     for name in [name for name in os.environ if name.startswith(("MAILHELPER_", "DATABASE_URL", "REDIS_URL"))]:
         del os.environ[name]
     with tempfile.TemporaryDirectory(prefix="mailhelper-demo-", ignore_cleanup_errors=True) as data:

@@ -250,8 +250,7 @@ def search_now(asked: argparse.Namespace) -> None:
 # ── operating ──
 
 def doctor(asked: argparse.Namespace) -> int:
-    with database.connection_context():
-        found = checks()
+    found = checks()
     if asked.json:
         out({"checks": found, "settings": {name: value for name, value, _ in shown(config)}})
     else:

@@ -10,6 +10,7 @@ import threading
 import time
 
 import waitress
+from peewee import InterfaceError, OperationalError
 
 from mailhelper import db, queue, runner
 from mailhelper.config import config
@@ -37,16 +38,28 @@ def web() -> None:
     with database.connection_context():
         if number == 0:
             people.announce()
-        if config.jobs == "inline":
-            runner.sweep()
+    if config.jobs == "inline":
+        threading.Thread(target=_sweep, daemon=True, name="sweep").start()
     inherited = os.environ.pop(SOCKET, "")
     listening = socket.socket(fileno=int(inherited)) if inherited else _listen()
     server = waitress.create_server(
-        make_app(), sockets=[listening], threads=THREADS, ident=None, channel_timeout=60, max_request_body_size=LARGEST_BODY)
+        make_app(), sockets=[listening], threads=THREADS, ident=None, channel_timeout=60, max_request_body_size=LARGEST_BODY,
+        clear_untrusted_proxy_headers=False)        # web/form.py decides whom to believe; /metrics must see that there is a proxy
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))
     if number == 0:
         print(f"mailhelper runs on http://{config.listen}", file=sys.stderr, flush=True)
     server.run()
+
+
+def _sweep() -> None:
+    """Inline, with no worker to do it: every minute, jobs whose time has come or whose thread was lost."""
+    while True:
+        try:
+            with database.connection_context():
+                runner.sweep()
+        except (OperationalError, InterfaceError):      # the database is away: the next round may find it
+            log.exception("could not look for lost jobs")
+        time.sleep(60)
 
 
 def _listen() -> socket.socket:

@@ -35,7 +35,7 @@ def whole(name: str) -> int | None:
     value = text(name)
     if not value:
         return None
-    if not value.isdigit() or len(value) > 9:
+    if not value.isdecimal() or len(value) > 9:
         raise Invalid(fields={name: ("out_of_range", {"low": 0, "high": 999_999_999})})
     return int(value)
 
