@@ -8,7 +8,7 @@ config logs language errors text passwords crypto db models scope limits
 egress headers html message sanitize providers imapfolders imapwire imapfetch imap
 lists deadline reading phishing bulk asks gist triage
 queue jobs runner
-users senders threads accounts search intake mails ratings sync importer samplemail sample
+users senders threads accounts search intake mails ratings prefetch sync importer samplemail sample
 web.form web.compress web.render web.session web.routing web.side
 web.people web.matrix web.inbox web.email web.accounts web.jobs web.ops web.openapi
 web.routes web.app

@@ -5,6 +5,7 @@ Used by sync and import alike.  Nothing slow happens inside the transaction, sin
 
 import datetime as dt
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
@@ -20,10 +21,12 @@ from mailhelper.triage import Context, Reason, Sender
 log = logging.getLogger(__name__)
 BATCH = 50              # mails a transaction
 LARGE = 64_000          # bytes; above, what reading shows is kept apart from the bytes
+STAMPED = 10            # mails that show who the account's own mail server is
+OWN = ("sent", "drafts")    # what the user wrote is done, and nothing to rate
 EARLIEST = dt.datetime(1990, 1, 1)
 
 MAIL = ("account", "folder", "uid", "thread", "message_key", "sender_key", "received", "date", "size", "seen", "flagged", "answered",
-        "has_attachments", "defective", "head", "layer", "urgency", "importance", "score", "category", "kind", "needs_reply")
+        "has_attachments", "defective", "done_at", "head", "layer", "urgency", "importance", "score", "category", "kind", "needs_reply")
 RATING = ("mail", "layer", "urgency", "importance", "category", "kind", "spam", "needs_reply", "confidence", "rated_by", "error", "detail",
           "created_at")
 UNRATED = (None, None, None, 0, None, None, None)               # the columns of Mail from `layer` on
@@ -66,6 +69,8 @@ class Intake:
         self._index = search.Index(scope)
         self._addresses = frozenset(one.address.lower() for one in scope.select(Account, Account.address))
         self._senders: dict[str, Sender] = {}
+        self._arrived = 0                               # mails of the inbox in this run
+        self._stamps: Counter[str] = Counter()          # and who stood in their topmost Authentication-Results
 
     def arrive(self, mail: Fetched) -> Arrival:
         """Seal the bytes; in any thread, since zlib and OpenSSL let others run."""
@@ -85,6 +90,14 @@ class Intake:
             senders.keep(self.scope, people)
         return Kept(len(new), moved)
 
+    def authserv(self) -> str:
+        """The authserv-id of the account's own mail server (RFC 8601 §2.5), when this run shows it: it stamps most mails, whoever sent them.
+
+        Anybody can write such a field; only the receiving server writes it on nearly all mails.
+        """
+        name, count = next(iter(self._stamps.most_common(1)), ("", 0))
+        return name if count >= STAMPED and 2 * count > self._arrived else ""
+
     def _learn_senders(self, addresses: Sequence[str]) -> None:
         """Ask once what is known of people not met in this run; what they send in it does not count yet."""
         unknown = {senders.key(self.scope, address): address for address in addresses if address and address not in self._senders}
@@ -98,10 +111,14 @@ class Intake:
         message_key = scope.vault.lookup("message-id", mail.message_id) if mail.message_id else None
         sender_key = senders.key(scope, mail.sender.address) if mail.sender.address else None
         flags = ("\\Seen" in one.flags, "\\Flagged" in one.flags, "\\Answered" in one.flags)
+        if folder.role == "inbox":
+            self._arrived += 1
+            self._stamps.update(mail.header("Authentication-Results").partition(";")[0].split()[:1])
         rating, counted = self._rate(folder, mail, date)
         before = (
             message_key, sender_key, one.received, date, len(one.raw), *flags,
-            any(not part.inline for part in mail.attachments), bool(mail.defects), Mail.head.db_value(head(mail)), *counted)
+            any(not part.inline for part in mail.attachments), bool(mail.defects),
+            date if folder.role in OWN else None, Mail.head.db_value(head(mail)), *counted)
         return Prepared(
             one.uid, flags, identity(message_key, sender_key, len(one.raw), one.received), before, rating, arrival.sealed,
             Body.content.db_value(content(mail)) if len(one.raw) > LARGE else None,
@@ -110,7 +127,7 @@ class Intake:
 
     def _rate(self, folder: Folder, mail: ParsedMail, date: dt.datetime) -> tuple[tuple[Any, ...] | None, tuple[Any, ...]]:
         """The built-in layer, and the columns of Mail that repeat it."""
-        if self.account.mode == "none":
+        if self.account.mode == "none" or folder.role in OWN:
             return None, UNRATED
         try:
             rating = self.rate(folder, mail, date)

@@ -246,7 +246,7 @@ def _day(compare: Any) -> Any:
     def read(scope: Scope, text: str) -> Expression:
         try:
             at = dt.datetime.fromisoformat(text)
-            at = at.astimezone(dt.UTC).replace(tzinfo=None) if at.tzinfo else at
+            at = (at if at.tzinfo else at.replace(tzinfo=language.zone(scope.user.timezone))).astimezone(dt.UTC).replace(tzinfo=None)
         except (ValueError, OverflowError):
             raise Invalid("bad_date") from None
         return compare(at)      # type: ignore[no-any-return]

@@ -22,13 +22,12 @@ FOLDERS = {"Sent": "sent", "INBOX": "inbox", "Newsletter": ""}      # the sent o
 def load(scope: Scope, now: dt.datetime, lang: str) -> int:
     """Put the sample mailbox into an account of its own; `now` is naive UTC.  The number of mails added: 0 when it is there already."""
     with scope:
-        account = _account(scope, lang)
+        account, folders = _place(scope, lang)
         written = letters(now, scope.user.timezone)
         intake, added = Intake(scope, account), 0
         for name, group in groupby(sorted(written, key=lambda one: list(FOLDERS).index(one.folder)), key=lambda one: one.folder):
-            folder = _folder(scope, account, name)
             for batch in chunked(group, BATCH):
-                kept = intake.keep(folder, [intake.arrive(Fetched(_uid(one), one.received, one.flags, one.raw)) for one in batch])
+                kept = intake.keep(folders[name], [intake.arrive(Fetched(_uid(one), one.received, one.flags, one.raw)) for one in batch])
                 added += kept.new
         if added == len(written):
             done = [_uid(one) for one in written if one.done]
@@ -36,14 +35,17 @@ def load(scope: Scope, now: dt.datetime, lang: str) -> int:
         return added
 
 
-def _account(scope: Scope, lang: str) -> Account:
-    """The account of the sample, made if there is none; two clicks at a time make one."""
+def _place(scope: Scope, lang: str) -> tuple[Account, dict[str, Folder]]:
+    """Account and folders of the sample, made if there are none; two clicks at a time make one."""
     with db.atomic():
         limits.count(f"sample:{scope.user.id}", 1)      # writing one row makes the other wait for our commit
-        for account in accounts.listed(scope):
-            if account.kind == "local" and account.address == ADDRESS:
-                return account
-        return accounts.create_local(scope, t(lang, "welcome.sample_name"), ADDRESS)
+        account = _account(scope) or accounts.create_local(scope, t(lang, "welcome.sample_name"), ADDRESS)
+        return account, {name: _folder(scope, account, name) for name in FOLDERS}
+
+
+def _account(scope: Scope) -> Account | None:
+    """Known by its owner's address: its name is in the language of whoever loaded it, and can be changed."""
+    return next((one for one in accounts.listed(scope) if one.kind == "local" and one.address == ADDRESS), None)
 
 
 def _folder(scope: Scope, account: Account, name: str) -> Folder:

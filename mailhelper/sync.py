@@ -6,25 +6,20 @@
 """
 
 import datetime as dt
-import queue
-import threading
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from mailhelper import accounts, imap, jobs
+from mailhelper import accounts, imap, jobs, prefetch
 from mailhelper.db import db, now
 from mailhelper.errors import BadCertificate, BadLogin, Cancelled, Conflict, Error, Invalid, Locked, Refused, Unreachable
 from mailhelper.imap import Mailbox
-from mailhelper.intake import BATCH, Arrival, Intake, Orphans, identity
+from mailhelper.intake import BATCH, Intake, Orphans, identity
 from mailhelper.models import Account, Folder, Job, Mail
 from mailhelper.runner import Step
 from mailhelper.scope import Scope, everyone, open_granted
 
 INTERVAL = dt.timedelta(minutes=15)                     # between syncs of a mailbox whose owner is signed out
-FETCH = 100                                             # mails a FETCH
-LOOK = 1.0                                              # seconds between looks whether the job was cancelled
 LEFT_OUT = ("trash", "junk", "drafts", "all")           # roles not synced unless the account's filters name them
 KNOWN_PLACE = ("inbox", "sent", "archive")              # the order in which folders are fetched; then the others
 LIMITS = ("since", "unseen", "newest", "total")         # filters that leave out mails of a folder
@@ -121,15 +116,10 @@ class Sync:
 
     def run(self, job: Job) -> dict[str, Any]:
         self.step(0, 0, "connecting")
-        with imap.open(accounts.server(self.account), accounts.door(self.scope)) as box, _hung_up_on_cancel(box, job):
-            try:
-                states = self._states(box)
-                orphans, gone = self._leavers(states)
-                self._fetch_all(box, states, orphans, gone)
-            except Unreachable:
-                if not _is_ours(job):
-                    raise Cancelled() from None
-                raise
+        with imap.open(accounts.server(self.account), accounts.door(self.scope)) as box, prefetch.hung_up_on_cancel(box, job):
+            states = self._states(box)
+            orphans, gone = self._leavers(states)
+            self._fetch_all(box, states, orphans, gone)
         self._reconcile(states, gone)
         return self.result
 
@@ -250,7 +240,7 @@ class Sync:
                 continue
             self.step(done, total, "fetching")
             try:
-                with closing(_ahead(box, state.name, state.missing, intake)) as batches:
+                with closing(prefetch.ahead(box, state.name, state.missing, intake)) as batches:
                     for portion in (batch[at:at + BATCH] for batch in batches for at in range(0, len(batch), BATCH)):
                         kept = intake.keep(state.folder, portion, orphans)
                         self.result["email_count"] += kept.new
@@ -261,6 +251,9 @@ class Sync:
             except Refused as error:        # the folder, not the connection
                 state.complete, self._cut_short = False, True
                 self._folder_failed(state, error)
+
+        if not self.account.authserv and (name := intake.authserv()):
+            self.scope.update(Account, authserv=name).where(Account.id == self.account.id).execute()
 
     # ── reconcile ──
 
@@ -295,56 +288,3 @@ class Sync:
 
 def _three(flags: tuple[str, ...]) -> Flags:
     return "\\Seen" in flags, "\\Flagged" in flags, "\\Answered" in flags
-
-
-def _ahead(box: Mailbox, name: str, uids: list[int], intake: Intake) -> Generator[list[Arrival], None, None]:
-    """Batches of mails, the next one fetched in another thread while this one is stored."""
-    box.examine(name)
-    ready: queue.Queue[list[Arrival] | BaseException | None] = queue.Queue(maxsize=1)
-
-    def fetch() -> None:
-        try:
-            for at in range(0, len(uids), FETCH):
-                ready.put([intake.arrive(mail) for mail in box.fetch(uids[at:at + FETCH])])
-            ready.put(None)
-        except BaseException as error:      # handed over to the thread that can do something about it
-            ready.put(error)
-
-    thread = threading.Thread(target=fetch, name="fetch", daemon=True)
-    thread.start()
-    item: list[Arrival] | BaseException | None = []
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        if isinstance(item, list):      # cancelled, or a batch could not be stored: do not wait for the server
-            box.abort()
-            while isinstance(ready.get(), list):
-                continue
-        thread.join()
-
-
-@contextmanager
-def _hung_up_on_cancel(box: Mailbox, job: Job) -> Iterator[None]:
-    """Break the connection off when the job is cancelled, whatever the server is being waited for."""
-    over = threading.Event()
-
-    def look() -> None:
-        while not over.wait(LOOK):
-            with db.connection_context():
-                if not _is_ours(job):
-                    return box.abort()
-
-    thread = threading.Thread(target=look, name="cancel", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-def _is_ours(job: Job) -> bool:
-    return bool(everyone.select(Job, Job.id).where(jobs.mine(job)).exists())

@@ -211,3 +211,22 @@ def test_a_batch_costs_a_bounded_number_of_statements(ann: Scope, caplog: pytest
     with caplog.at_level(logging.DEBUG, "peewee"):
         take(ann, place, *letters)
     assert len([line for line in caplog.records if line.name == "peewee"]) < 25
+
+
+def stamped(n: int, by: str) -> list[bytes]:
+    return [raw(id=f"{by}-{n}@x", Authentication_Results=f"{by}; spf=pass") for n in range(n)]
+
+
+def test_the_own_mail_server_is_known_by_stamping_most_mails(ann: Scope) -> None:
+    place = folder(ann, account(ann))
+    for sent, expected in ((stamped(12, "mx.home.example"), "mx.home.example"), (stamped(9, "mx.home.example"), ""),
+                            ([*stamped(12, "forged.example"), *(raw(id=f"{n}@y") for n in range(12))], "")):
+        intake = Intake(ann, ann.get(Account, place.account_id))
+        intake.keep(place, [intake.arrive(Fetched(n, RECEIVED, (), one)) for n, one in enumerate(sent, 1000)])
+        assert intake.authserv() == expected
+
+
+def test_what_the_user_wrote_is_done_and_not_rated(ann: Scope) -> None:
+    sent = keep(ann, folder(ann, account(ann), "Sent", "sent"), raw())[0]
+    assert sent.layer is None and sent.urgency is None
+    assert mails.matrix(ann)["open"] == 0

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from tests.servers.process import free_port, listens, stop
+from tests.servers.process import free_port, listens, stop, wait_until
 from tests.servers.product import PROJECT, Product, children
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
@@ -90,19 +90,19 @@ def test_it_serves_on_the_port_asked_for(started: Any) -> None:
 
 def test_a_taken_port_is_a_sentence_and_leaves_nothing(started: Any, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        process = started("--port", str(taken.getsockname()[1]))
+        port = taken.getsockname()[1]
+        process = started("--port", str(port))
         out, complaint = process.communicate(timeout=40)
     assert (process.returncode, out) == (1, "")
-    assert f"127.0.0.1:{taken.getsockname()[1] if taken.fileno() >= 0 else ''}" in complaint and "Traceback" not in complaint
+    assert f"127.0.0.1:{port}" in complaint and "Traceback" not in complaint
     assert [path.name for path in tmp_path.rglob("*") if path.name != "tmp"] == []
 
 
-def test_stopped_while_it_starts_it_leaves_nothing(started: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_while_it_starts_it_leaves_nothing(started: Any, tmp_path: Path, how: signal.Signals) -> None:
     process = started()
-    assert process.poll() is None
-    while not list((tmp_path / "tmp").glob("mailhelper-demo-*/*")) and process.poll() is None:
-        pass
-    process.terminate()
+    wait_until(lambda: bool(list((tmp_path / "tmp").glob("mailhelper-demo-*"))), process, Path(os.devnull))
+    process.send_signal(how)
     out, _ = process.communicate(timeout=40)
     assert (process.returncode, out) == (0, "")
     assert [path.name for path in tmp_path.rglob("*") if path.name != "tmp"] == []

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mailhelper import accounts, db, imap, jobs, mails, ratings, runner, sync
+from mailhelper import accounts, db, imap, jobs, mails, prefetch, ratings, runner, sync
 from mailhelper.errors import Refused, Unreachable
 from mailhelper.models import Account, Egress, Folder, Job, JobLog, Mail, Raw
 from mailhelper.scope import Scope
@@ -112,7 +112,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 # ── first sync, and the next ──
 
 def test_everything_comes_the_inbox_and_the_newest_first(box: Box, commands: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "FETCH", 2)
+    monkeypatch.setattr(prefetch, "FETCH", 2)
     box.deliver(*range(5))
     box.deliver("a", folder="Apples")
     box.deliver("s", folder="Sent")
@@ -395,7 +395,7 @@ def test_a_server_that_is_down_is_tried_again_later(box: Box) -> None:
 
 
 def test_a_connection_cut_in_the_middle_is_taken_up_where_it_broke(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "FETCH", 2)
+    monkeypatch.setattr(prefetch, "FETCH", 2)
     box.deliver(*range(9))
     fetch, calls = imap.Mailbox.fetch, []
 
@@ -436,7 +436,7 @@ def wait_for(true: Callable[[], Any], seconds: float = 5) -> None:
 
 
 def test_cancel_in_the_middle_of_fetching_acts_at_once_and_blames_nobody(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "FETCH", 1)
+    monkeypatch.setattr(prefetch, "FETCH", 1)
     box.deliver(*range(8))
     job, fetch = box.start(), imap.Mailbox.fetch
 
@@ -468,8 +468,8 @@ SILENT = {"EXAMINE": "* 1 EXISTS\r\n* OK [UIDVALIDITY 1] ok\r\n{tag} OK done\r\n
     SILENT | {"UID FETCH 1:*": "* 1 FETCH (UID 1 FLAGS ())\r\n{tag} OK done\r\n", "UID FETCH 1 ": "* 1 FETCH (UID 1 BODY[] {500}\r\nSubj"},
 ], ids=["flags", "mails"])
 def test_cancel_acts_on_a_server_that_says_nothing(ann: Scope, answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sync.LOOK <= 1.5, "cancel acts within two seconds"
-    monkeypatch.setattr(sync, "LOOK", 0.1)
+    assert prefetch.LOOK <= 1.5, "cancel acts within two seconds"
+    monkeypatch.setattr(prefetch, "LOOK", 0.1)
     with ScriptedServer(answers) as server:
         account = accounts.create(ann, {"address": "ann@home.example", "imap": {
             "host": "127.0.0.1", "port": server.port, "security": "none", "username": "u", "password": "p"}})
@@ -485,7 +485,7 @@ def test_cancel_acts_on_a_server_that_says_nothing(ann: Scope, answers: dict[str
 
 
 def test_an_account_removed_while_it_is_fetched_leaves_nothing(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "FETCH", 1)
+    monkeypatch.setattr(prefetch, "FETCH", 1)
     box.deliver(*range(5))
     job, fetch = box.start(), imap.Mailbox.fetch
 
