@@ -32,8 +32,8 @@ class Asks:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The day that counts: how many days are left, the words that name it, whether it is a deadline or only a day, and whether it is
-    a day at all, rather than "this week"."""
+    """The day that counts: how many days are left, the words that name it, whether it is a deadline or only a day, whether it is
+    a day at all, rather than "this week", and whether it is that of an appointment."""
 
     day: date
     left: int
@@ -41,6 +41,7 @@ class Due:
     start: int
     firm: bool
     exact: bool
+    appointment: bool = False
 
 
 def wanted(reading: Reading, kind: str) -> Asks:
@@ -109,10 +110,17 @@ def _question(reading: Reading) -> str:
             continue
         begin = deadline.sentence(reading.folded, place)[0]
         words = lists.row(reading.folded[begin:place])
-        if 2 < len(words) <= 60 and not lists.words("you").isdisjoint(words):
+        if 2 < len(words) <= 60 and _to_reader(reading, words):
             line = " ".join(reading.text[max(begin, place - 200):place + 1].split())
             return line if len(line) <= 80 else "…" + line[-79:].partition(" ")[2]
     return ""
+
+
+def _to_reader(reading: Reading, words: list[str]) -> bool:
+    """Whether a question means the reader: it says "you", or opens as a question in a mail to nobody else."""
+    if not lists.inner("question", "you").keys().isdisjoint(words):
+        return True
+    return reading.alone and len(words) > 3 and words[0] in lists.inner("question", "opening")
 
 
 def due(reading: Reading, base: datetime, today: date) -> Due | None:
@@ -123,13 +131,14 @@ def due(reading: Reading, base: datetime, today: date) -> Due | None:
     best: Due | None = None
     for named in deadline.find(reading.folded, reading.text, reading.found.words, base):
         asked = _in_sentence(reading, named, _ASKING)
-        firm = asked or named.how == "deadline" or named.how == "by" and _in_sentence(reading, named, _WANTING)
-        if not firm and not _in_sentence(reading, named, ("change",)):
+        meets = named.how == "appointment" and reading.by_office()
+        firm = asked and not meets or named.how == "deadline" or named.how == "by" and _in_sentence(reading, named, _WANTING)
+        if not firm and not meets and not _in_sentence(reading, named, ("change",)):
             continue
         if named.day < base.date() or (not asked and _promised(reading, named)):
             continue
         if best is None or (named.day, not firm) < (best.day, not best.firm):
-            best = Due(named.day, (named.day - today).days, named.phrase, named.start, firm, named.exact)
+            best = Due(named.day, (named.day - today).days, named.phrase, named.start, firm, named.exact, meets)
     return best
 
 

@@ -16,6 +16,7 @@ FOOTER = 3000           # characters at the end in which a footer stands
 _SPACED_WORD = re.compile(r" ((?:[a-z] ){3,20}[a-z])(?= )")
 _ALONE = re.compile(r"[^\W\d_]{1,20} [^\W\d_] [^\W\d_]{1,20}")
 _BROKEN_WORD = re.compile(r"[\[|{](?:(?<=\b\w.)|(?<=\b\w .)) \w|\*(?:(?<=\b[a-z]\*)|(?<=\b[a-z][a-z]\*))[a-z]{1,4}\b")
+_BROKEN_LINK = re.compile(r"https? : / / ?\S{1,40}|\bwww \. \S{1,40}")
 _LETTERS = frozenset("bcdefghjklmnopqrstuvwxyz")
 _PARTS = re.compile(r"[-.]")
 _TRAIL = re.compile(r"\s{5,}\S{1,30}$|\s(?=\S*\d)(?=\S*[a-z])(?=\S*[A-Z])[A-Za-z0-9]{7,40}$|\s[b-df-hj-np-tv-xz]{5,20}$")
@@ -48,10 +49,11 @@ def sort(mail: ParsedMail, reading: Reading, known: int) -> Sort:
             return Sort("spam", min(0.97, 0.5 + points * 0.04), reasons)
         if pushy := _pushy(reading):
             # An offer that poses as a duty is worse than one that is only in a hurry.
-            posing = (reading.entitled("pressure") or reading.entitled("ask_act")) and not _way_off(mail, reading)
-            return Sort("spam" if posing else "marketing", 0.7, pushy)
+            posing = _pressing_title(reading)
+            return Sort("spam" if posing and not _way_off(mail, reading) else "marketing", 0.7, pushy)
         if points >= UNASKED + 2 * _business(reading) and not (marks.bulk() or marks.discussion()):
-            if (shady or reading.found.has("spam")) and not _way_off(mail, reading):
+            price_list = not reading.greets and reading.text.count("$") > 2
+            if (shady or price_list or reading.found.has("spam")) and not _way_off(mail, reading):
                 return Sort("spam", 0.65, [*reasons, Reason("no_way_off", {})])
             return Sort("marketing", 0.7, reasons + _promo_reason(reading))
     if mail.calendar is not None:
@@ -114,7 +116,10 @@ def _hidden(reading: Reading) -> str:
         for match in _SPACED_WORD.finditer(reading.found.row, 0, 800):
             if match[1].replace(" ", "") in lists.words("spam"):
                 return reading.quote(match[1])
-    match = _BROKEN_WORD.search(reading.folded, 0, reading.start + 600)
+    if (" : / /" in reading.folded or "www . " in reading.folded) and (match := _BROKEN_LINK.search(reading.folded)):
+        return reading.text[match.start():match.end()]
+    head = reading.folded[:reading.start + 600]
+    match = _BROKEN_WORD.search(head) if any(sign in head for sign in "[|{*") else None
     return reading.text[max(0, match.start() - 3):match.end() + 4].split("\n")[0].strip() if match else ""
 
 
@@ -129,12 +134,19 @@ def _pushy(reading: Reading) -> list[Reason]:
     """A stranger's offer that must be taken at once, without a way off the list."""
     found, marks = reading.found, reading.marks
     offer = found.first("offer")
-    if not offer or reading.colleague or marks.answer or marks.bulk() or found.has("consequence"):
+    if not offer or reading.colleague or marks.answer or marks.bulk():
         return []
-    hurry = reading.entitled("pressure") or reading.entitled("ask_act") or found.first("pressure") or found.first("hurry")
+    if found.has("consequence") and not (reading.entitled("offer") and _pressing_title(reading)):
+        return []
+    hurry = _pressing_title(reading) or found.first("pressure") or found.first("hurry")
     if not hurry or not (found.count("offer", "cold", "promo") > 2 or reading.entitled("offer") or reading.entitled("promo")):
         return []
     return [Reason("pushy_offer", {"phrase": offer, "hurry": hurry})]
+
+
+def _pressing_title(reading: Reading) -> str:
+    """What presses in the subject, or ""."""
+    return reading.entitled("pressure") or reading.entitled("ask_act")
 
 
 def _made(mail: ParsedMail, reading: Reading) -> tuple[float, list[Reason]]:
@@ -159,8 +171,6 @@ def _made(mail: ParsedMail, reading: Reading) -> tuple[float, list[Reason]]:
     if not lists.brands()["sales"].isdisjoint(_PARTS.split(host)):
         points += 1
         reasons.append(Reason("sales_domain", {"domain": host}))
-    if "http : / /" in reading.folded or "www . " in reading.folded:
-        points += 1
     if mail.html and not mail.header("Content-Type").lower().startswith("multipart"):
         points += 1
         reasons.append(Reason("html_only", {}))
@@ -199,8 +209,8 @@ def _by_machine(mail: ParsedMail, reading: Reading) -> Sort | None:
     """Receipts and notifications."""
     marks, found = reading.marks, reading.found
     receipts, notices = found.count("receipt"), found.count("notification")
-    office = marks.machine or marks.office or bool(marks.automatic()) or bool(marks.bulk())
-    if receipts and (office or receipts > 1 or reading.entitled("receipt")) and not (reading.greets == "me" and not office):
+    office = reading.by_office()
+    if receipts and (office or receipts > 1 or reading.entitled("receipt")) and not _handled_by_person(reading, office):
         return Sort("receipt", 0.8, [Reason("receipt", {"phrase": reading.entitled("receipt") or found.first("receipt")})])
     if marks.automatic() or marks.machine or (notices and (office or notices > 1)):
         if marks.automatic():
@@ -209,6 +219,14 @@ def _by_machine(mail: ParsedMail, reading: Reading) -> Sort | None:
             return Sort("notification", 0.85, [Reason("machine_sender", {"address": mail.sender.address})])
         return Sort("notification", 0.8, [Reason("notification", {"phrase": found.first("notification")})])
     return None
+
+
+def _handled_by_person(reading: Reading, office: bool) -> bool:
+    """Whether somebody writes about a bill or an order, rather than a machine that only says what happened."""
+    marks, found = reading.marks, reading.found
+    if marks.machine or marks.automatic() or marks.bulk():
+        return False
+    return reading.colleague or found.has("ask_reply") or found.has("ask_act") or (reading.greets == "me" and not office)
 
 
 def _cold(mail: ParsedMail, reading: Reading, known: int) -> Sort | None:

@@ -14,14 +14,16 @@ WINDOW = 80             # characters after a cue in which its day must stand
 FARTHEST = 400          # days ahead that are still a deadline
 _WORD = re.compile(r"(?<![\w.])\w+")
 _MARKS = (". ", ".\n", "! ", "!\n", "? ", "?\n", "\n\n")
-_SENTENCE_END = re.compile(r"(?<!\d)\.(?=\s)|[!?](?=\s)|\n[ \t]*\n")
+# One sign first, which is found fast; the dot behind a number is an end only if that is a year.
+_SENTENCE_END = re.compile(r"[.!?\n](?:(?=\s)(?:(?<=[!?])|(?<=\D\.)|(?<=\d{4}\.))|(?<=\n)[ \t]*\n)")
 
 
 class Deadline(NamedTuple):
     """One day that a mail names: the words as written, the day, the place of the words, how it is named, and whether it is one day
     rather than a span ("this week").
 
-    How: "deadline" says so itself ("Frist 30.11."), "by" is one if something is asked ("by Friday"), "named" is only a day ("tomorrow").
+    How: "deadline" says so itself ("Frist 30.11."), "by" is one if something is asked ("by Friday"), "named" is only a day ("tomorrow"),
+    "appointment" is the day of one ("your appointment on Monday").
     """
 
     phrase: str
@@ -42,13 +44,13 @@ class _Item(NamedTuple):
 def find(folded: str, text: str, words: frozenset[str], base: datetime) -> list[Deadline]:
     """All deadlines of a text, in its order. `folded` is lists.fold(text), `words` its word set, `base` the mail's local time."""
     cues = _cues()
-    near, nouns, within, bare = (words & group.keys() for group in cues)
-    if "in" in within and not words & _units():
-        within -= {"in"}
-    if not (near or nouns or within or bare):
+    groups = [words & group.keys() for group in cues]
+    if "in" in groups[2] and not words & _units():
+        groups[2] -= {"in"}
+    if not any(groups):
         return []
     found: dict[int, Deadline] = {}
-    places = sorted({(start, kind, cue) for kind, hit in enumerate((near, nouns, within, bare))
+    places = sorted({(start, kind, cue) for kind, hit in enumerate(groups)
                      for first in hit for cue in cues[kind][first] for start in _places(cue, folded)})
     covered = -1
     for start, kind, cue in places[:MAX_CUES]:
@@ -64,16 +66,20 @@ def find(folded: str, text: str, words: frozenset[str], base: datetime) -> list[
 
 def sentence(folded: str, start: int) -> tuple[int, int]:
     """Where the sentence around a place begins and ends (at most 400 characters either way)."""
-    left, right = max(0, start - 400), min(len(folded), start + 400)
-    begin = left
+    begin = left = max(0, start - 400)
     for mark in _MARKS:
         place = folded.rfind(mark, left, start)
-        while place > left and mark[0] == "." and folded[place - 1].isdigit():      # "30.11. 12 Uhr"
+        while place > left and mark[0] == "." and folded[place - 1].isdigit() and not folded[place - 4:place].isdecimal():  # "30.11. 12 Uhr"
             place = folded.rfind(mark, left, place)
         if place >= 0:
             begin = max(begin, place + len(mark))
-    match = _SENTENCE_END.search(folded, start, right)
-    return begin, match.end() if match else right
+    return begin, sentence_end(folded, start)
+
+
+def sentence_end(folded: str, start: int) -> int:
+    """Where it ends (at most 400 characters on)."""
+    match = _SENTENCE_END.search(folded, start, start + 400)
+    return match.end() if match else min(len(folded), start + 400)
 
 
 def _near(folded: str, start: int, cue: str, base: datetime) -> _Item | None:
@@ -89,7 +95,7 @@ def _noun(folded: str, start: int, cue: str, base: datetime) -> _Item | None:
     at = start + len(cue)
     if folded.startswith(" to ", at):
         return None
-    stop = min(at + WINDOW, sentence(folded, at)[1] + 12)
+    stop = min(at + WINDOW, sentence_end(folded, at) + 12)
     for match in _WORD.finditer(folded, at, stop):
         if (match[0][0].isdigit() or match[0] in _starts()) and (item := _combine(folded, match.start(), base, exact=False)):
             return item
@@ -119,8 +125,8 @@ def _bare(folded: str, start: int, cue: str, base: datetime) -> _Item | None:
     return _combine(folded, start, base, exact=True)
 
 
-_READERS = (_near, _noun, _within, _bare)
-_HOW = ("by", "deadline", "by", "named")
+_READERS = (_near, _noun, _within, _bare, _noun)
+_HOW = ("by", "deadline", "by", "named", "appointment")
 
 
 def _combine(folded: str, at: int, base: datetime, exact: bool) -> _Item | None:
@@ -271,9 +277,9 @@ def _units() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _cues() -> tuple[dict[str, list[str]], ...]:
-    """First word → cues, for the four readers."""
+    """First word → cues, for the readers in their order."""
     groups = []
-    for entries in (lists.inner("when", "near"), lists.inner("when", "noun"), lists.inner("when", "within"), lists.inner("when", "day")):
+    for entries in (lists.inner("when", part) for part in ("near", "noun", "within", "day", "appointment")):
         first: dict[str, list[str]] = {}
         for cue in sorted(entries, key=len, reverse=True):
             first.setdefault(cue.split()[0], []).append(cue)

@@ -51,13 +51,12 @@ def _first(reading: Reading) -> tuple[int, int]:
     """The first sentence that is no greeting and no single word; the longest of the first ones if all are short."""
     at, best = reading.start, (reading.start, reading.start)
     for _ in range(5):
-        begin, end = deadline.sentence(reading.folded, at)
-        begin = max(begin, reading.start)
-        words = reading.folded[begin:end].split()
+        end = deadline.sentence_end(reading.folded, at)
+        words = reading.folded[at:end].split()
         if len(words) > 4 or (len(words) > 2 and words[-1][-1] in ".!?"):
-            return begin, end
-        best = max(best, (begin, end), key=lambda span: span[1] - span[0])
-        at = end + 1
+            return at, end
+        best = max(best, (at, end), key=lambda span: span[1] - span[0])
+        at = end
         while at < len(reading.folded) and reading.folded[at].isspace():
             at += 1
         if at >= len(reading.folded):

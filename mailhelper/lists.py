@@ -13,11 +13,12 @@ FOLDER = Path(__file__).with_name("wordlists")
 LANGUAGES = ("de", "en")
 GAP = " … "
 WIDE = 60
+SHORT = 5               # letters; words with fewer are in nearly every text
 MASKED = ("ignore", "no_action", "calm")    # taken out of the row, so that "no action needed" does not count as "action needed"
 
 # One letter for one letter, so that a place in the folded text is the same place in the text itself.
 _FOLD = (("ä", "a"), ("ö", "o"), ("ü", "u"), ("é", "e"), ("è", "e"), ("à", "a"), ("ç", "c"), ("ñ", "n"), ("í", "i"), ("á", "a"), ("ó", "o"))
-_TOKEN = re.compile(r"\w+|[%$]|[.!?](?=\s|$)")
+_OTHER = re.compile(r"[^\w\s.!?%$]")
 _SIGNS = (("’", "'"), ("“", '"'), ("”", '"'), ("„", '"'), ("–", "-"), ("—", "-"), ("…", ". "),
           ("\xa0", " "), ("€", "$"), ("£", "$"), ("•", "-"))
 _BETWEEN = {code: 32 for code in range(128) if not chr(code).isalnum() and chr(code) not in "_.!?%$"}
@@ -43,7 +44,11 @@ class Found(NamedTuple):
         found = self.hits.get(section)
         if not found:
             return ""
-        return found[0] if len(found) == 1 else min(found, key=lambda phrase: self.row.find(f" {phrase} ") % (len(self.row) + 1))
+        return found[0] if len(found) == 1 else min(found, key=self._place)
+
+    def _place(self, phrase: str) -> tuple[int, int]:
+        """Where it stands; at one place the longest first. What has a gap is not in the row as it is, and comes last."""
+        return self.row.find(f" {phrase} ") % (len(self.row) + 1), -len(phrase)
 
     def count(self, *sections: str) -> int:
         """How many different entries of these sections are in the text."""
@@ -51,10 +56,10 @@ class Found(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One phrase of a section, and its second-rarest word ("" if it has but one)."""
+    """One phrase of a section, and its words but the anchor, the rarest first."""
 
     phrase: str
-    other: str
+    others: tuple[str, ...]
     section: str
 
 
@@ -62,13 +67,14 @@ class Apart(NamedTuple):
     """A phrase whose two parts may stand up to WIDE characters apart in one sentence: "gib … bescheid"."""
 
     phrase: str
+    others: tuple[str, ...]
     head: str
     tail: str
     section: str
 
 
 class Index(NamedTuple):
-    """Anchor word → entries: what is masked, what is not, what has a gap. An entry hangs on the word that fewest entries use."""
+    """Anchor word → entries: what is masked, what is not, what has a gap. An entry hangs on the word that seems rarest."""
 
     anchors: frozenset[str]
     masked: dict[str, list[Entry]]
@@ -90,18 +96,27 @@ def fold(text: str) -> str:
 
 def row(folded: str) -> list[str]:
     """The words and sentence marks of a folded text; an empty line ends a sentence."""
-    line = folded.replace("\n\n", " . ")
+    line = _ordinal().sub(" ", folded.replace("\n\n", " . "))
     if not line.isascii():
         for char, plain in _SIGNS:
             if char in line:
                 line = line.replace(char, plain)
         if not line.isascii():
-            return _TOKEN.findall(line)
+            line = _OTHER.sub(" ", line)
     line = line.translate(_BETWEEN) + " "
     for mark in "!?%$":
         if mark in line:
             line = line.replace(mark, f" {mark} ")
     return line.replace("..", ". ").replace(". ", " . ").split()
+
+
+@cache
+def _ordinal() -> re.Pattern[str]:
+    """The dot of "2. Dezember", "30.11. 12 Uhr" and "30.11. bescheid", which ends no sentence."""
+    written = [month for language in LANGUAGES for month in table(language)["when"]["month"]]
+    months = "|".join(sorted({fold(month) for month in (*written, *(name.replace("ä", "ae") for name in written))}))
+    behind = "|".join(rf"(?<=\d\.{month})" for month in (r"\d\.", r"[01]\d\.", r"\s\d\.", r"\s[01]\d\."))
+    return re.compile(rf"\.(?:(?<=\d\.)(?=\s{{1,3}}(?:{months}|uhr)\b|[ ]\d)|(?=\s)(?:{behind}))")
 
 
 def spellings(entry: str) -> set[str]:
@@ -171,26 +186,32 @@ def read(folded: str) -> Found:
     anchors = words & index.anchors
     hits: dict[str, list[str]] = {}
     for anchor in anchors & index.masked.keys():
-        for phrase, other, section in index.masked[anchor]:
-            if (not other or other in words) and (whole := f" {phrase} ") in line:
+        for phrase, others, section in index.masked[anchor]:
+            if words.issuperset(others) and (whole := f" {phrase} ") in line:
                 hits.setdefault(section, []).append(phrase)
                 line = line.replace(whole, " ~ ")
     if hits:
         words = frozenset(line.split())
         anchors &= words
-    for anchor in anchors:
-        for phrase, other, section in index.plain.get(anchor, ()):
+    for anchor in anchors & index.plain.keys():
+        for phrase, others, section in index.plain[anchor]:
             # Without the spaces first: a needle that begins with the commonest of characters is found slowly.
-            if not other or other in words and phrase in line and f" {phrase} " in line:
+            if not others or words.issuperset(others) and phrase in line and f" {phrase} " in line:
                 if section in hits:
                     hits[section].append(phrase)
                 else:
                     hits[section] = [phrase]
     for anchor in anchors & index.apart.keys():
-        for phrase, head, tail, section in index.apart[anchor]:
-            if head in line and _near(line, head, tail):
+        for phrase, others, head, tail, section in index.apart[anchor]:
+            if words.issuperset(others) and _near(line, head, tail):
                 hits.setdefault(section, []).append(phrase)
     return Found(words, line, hits)
+
+
+@lru_cache(maxsize=4096)
+def named(name: str) -> Found:
+    """The same for the name of a sender, of which few write most of the mail. Not to be changed by who gets it."""
+    return read(fold(name))
 
 
 def _near(line: str, head: str, tail: str) -> bool:
@@ -211,12 +232,17 @@ def _near(line: str, head: str, tail: str) -> bool:
 def pattern(phrase: str) -> re.Pattern[str]:
     """Finds a phrase of a row again in the folded text it came from."""
     parts = (r"[^\w.!?]{0,4}".join(map(_written, part.split())) for part in phrase.split("…"))
-    return re.compile(rf"[^.!?]{{1,{WIDE}}}?".join(parts))
+    # No sign fits two of these, or a row of dates would be tried in every combination.
+    return re.compile(rf"(?:[^.!?]|(?<=\d)\.|(?<!\d)\.(?=\d)){{1,{WIDE}}}?".join(parts))
 
 
 def _written(word: str) -> str:
     """A word of a row as a pattern: whole, or a sign, where "$" stands for any currency."""
-    return "[$€£]" if word == "$" else rf"\b{re.escape(word)}\b" if word[0].isalnum() else re.escape(word)
+    if word == "$":
+        return "[$€£]"
+    plain = re.escape(word)
+    # Its letters first: a pattern that begins with \b is searched for place by place.
+    return rf"{plain}(?<!\w{plain})\b" if word[0].isalnum() else plain
 
 
 def quote(phrase: str, folded: str, text: str) -> str:
@@ -234,13 +260,13 @@ def _index() -> Index:
              for entry in entries for form in spellings(entry)}
     uses = Counter(word for _section, form in forms for word in form.split())
     for section, form in sorted(forms, key=lambda pair: (-len(pair[1]), pair)):     # the longest first: it masks the shorter
-        anchor, *others = sorted(form.replace("…", " ").split(), key=lambda word: (uses[word], -len(word)))
+        anchor, *others = sorted(form.replace("…", " ").split(), key=lambda word: (len(word) < SHORT, uses[word], -len(word)))
         if GAP in form:
             head, tail = form.split(GAP)
-            apart.setdefault(anchor, []).append(Apart(form, f" {head} ", f" {tail} ", section))
+            apart.setdefault(anchor, []).append(Apart(form, tuple(others), f" {head} ", f" {tail} ", section))
         else:
             target = masked if section in MASKED else plain
-            target.setdefault(anchor, []).append(Entry(form, others[0] if others else "", section))
+            target.setdefault(anchor, []).append(Entry(form, tuple(others), section))
     return Index(frozenset((*masked, *plain, *apart)), masked, plain, apart)
 
 

@@ -15,18 +15,21 @@ _SHOWN = re.compile(r">\s*(?:https?://|www\.)", re.I)
 _HOST = re.compile(r"^\s*(?:https?://)?(?:[^/@\s]{0,100}@)?([a-z0-9.-]{1,200})", re.I)
 _NUMERIC = re.compile(r"https?://(?:\d{1,3}\.){3}\d{1,3}\b")
 _WORD = re.compile(r"[a-z0-9]+")
+_WANTS = {"credentials": "phishing_credentials", "gift_cards": "phishing_gift_cards", "threat": "phishing_threat", "bait": "phishing_bait"}
+_ERRAND = {"gift_cards": "phishing_gift_cards", "transfer": "phishing_transfer", "new_number": "phishing_new_number",
+           "secrecy": "phishing_secrecy", "elsewhere": "phishing_elsewhere"}
 _DOUBLE = frozenset(("ac", "co", "com", "edu", "gov", "gv", "net", "or", "org"))
 
 
 def check(mail: ParsedMail, reading: Reading) -> tuple[int, list[Reason]]:
-    """(points, reasons); ENOUGH points are phishing. Points need both a doubtful sender or target and something wanted."""
+    """(points, reasons); ENOUGH points are phishing: something wanted by a doubtful sender, or an errand that nobody is to know of."""
+    errand, why = _errand(mail, reading)
     wants, wanted = _wants(reading)
-    if not wants:
-        return 0, []
-    doubts, doubtful = _doubts(mail, reading)
-    if not doubts:
-        return min(wants, ENOUGH - 1), []
-    return wants + doubts, doubtful + wanted
+    doubts, doubtful = _doubts(mail, reading) if wants else (0, [])
+    points = wants + doubts if doubts else min(wants, ENOUGH - 1)
+    if errand > points:
+        return errand, why
+    return points, doubtful + wanted if doubts else []
 
 
 def domain(address: str) -> str:
@@ -90,17 +93,34 @@ def _one_off(token: str, brand: str) -> bool:
 def _wants(reading: Reading) -> tuple[int, list[Reason]]:
     """Secrets, a sign-in, a click, and all at once."""
     found = reading.found
-    points, reasons = 0, []
-    for section, code in (("credentials", "phishing_credentials"), ("threat", "phishing_threat")):
-        if found.has(section):
-            points += 2
-            reasons.append(Reason(code, {"phrase": found.first(section)}))
-    if not points:
+    reasons = [Reason(code, {"phrase": found.first(section)}) for section, code in _WANTS.items() if found.has(section)]
+    if not reasons:
         return 0, []
+    points = 2 * (found.has("credentials") or found.has("gift_cards")) + 2 * (found.has("threat") or found.has("bait"))
     points += found.has("credentials") and len(found.hits["credentials"]) > 2
     points += found.has("click")
     points += found.has("pressure") or found.has("hurry")
     return points, reasons
+
+
+def _errand(mail: ParsedMail, reading: Reading) -> tuple[int, list[Reason]]:
+    """Gift cards, a transfer, or help for "your child with a new number": money for somebody who cannot be called and wants no witness."""
+    found, points = reading.found, 0
+    child = found.has("new_number") and found.has("parent")
+    hush = [section for section in ("secrecy", "elsewhere") if found.has(section)]
+    wanted = [section for section in ("gift_cards", "transfer") if found.has(section)] + ["new_number"] * child
+    # A shop sells gift cards and chats on WhatsApp too, but says so to many.
+    many = reading.marks.bulk() or reading.marks.campaign() or found.has("removal") or found.count("promo") > 1
+    if many or not wanted or not (hush or child):
+        return 0, []
+    for section in wanted:
+        points += 2 + (found.count(section) > 1 and section != "transfer")
+    points += len(hush) + (found.has("pressure") or found.has("hurry"))
+    reasons = [Reason(_ERRAND[section], {"phrase": found.first(section)}) for section in (*wanted, *hush)]
+    if free(mail.sender.address) and wanted != ["new_number"]:
+        points += 1
+        reasons.append(Reason("free_address", {"address": mail.sender.address}))
+    return points - 2 * reading.marks.answer - 2 * reading.colleague, reasons
 
 
 def _doubts(mail: ParsedMail, reading: Reading) -> tuple[int, list[Reason]]:
@@ -155,9 +175,18 @@ def _links(mail: ParsedMail, host: str) -> tuple[int, Reason | None]:
             one, other = _HOST.match(shown), _HOST.match(target)
             if one and other and shown.lower().lstrip().startswith(("http", "www.")):
                 shows, leads = registered(one[1]), registered(other[1])
-                if shows != leads and "." in leads and leads != registered(host):
+                if shows == leads or "." not in leads:
+                    continue
+                if leads != registered(host) or _foreign(shows, leads):
                     return 3, Reason("link_target", {"shown": one[1], "target": other[1]})
     return 0, None
+
+
+def _foreign(shows: str, leads: str) -> bool:
+    """Whether a brand's address is shown over a link to somebody else; profiles and maps are often shown over a counting link."""
+    data, label = lists.brands(), shows.split(".", 1)[0]
+    owners = [(brand, owned) for brand, owned in data["domains"].items() if label in owned]
+    return any(brand not in data["linked"] for brand, _ in owners) and not any(leads.split(".", 1)[0] in owned for _, owned in owners)
 
 
 def _reply(mail: ParsedMail) -> tuple[int, Reason | None]:

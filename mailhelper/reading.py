@@ -5,6 +5,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from mailhelper import headers, lists, text
@@ -13,8 +14,7 @@ from mailhelper.message import ParsedMail
 LIMIT = 4_000           # characters of own text that are read
 MANY = 8                # more recipients than this are a crowd
 
-# Without any of these there is nothing quoted, and no need to look at each line.
-_STOP = re.compile(r"[.!?:;](?=\s|$)|\n\s*\n|—")
+_STOP = re.compile(r"(?:(?<!\d)|(?<=\d{4}))\.(?=\s|$)|[!?:;](?=\s|$)|\n\s*\n|—")      # the dot of "2. Dezember" is no end
 _LOCAL = re.compile(r"[^a-z]+")
 _AUTH = re.compile(r"\b(dmarc|dkim|spf)\s*=\s*(\w+)", re.I)
 _WANTED = frozenset((
@@ -111,6 +111,10 @@ class Reading:
             words.pop()
         return " ".join(words)
 
+    def by_office(self) -> bool:
+        """Whether a machine or an office wrote it, going by its address and header."""
+        return self.marks.machine or self.marks.office or bool(self.marks.automatic()) or bool(self.marks.bulk())
+
     def entitled(self, section: str) -> str:
         """A hit of a section that stands in the subject, or ""."""
         for phrase in self.found.hits.get(section, ()):
@@ -129,7 +133,7 @@ def read(mail: ParsedMail, addresses: frozenset[str], now: datetime, authserv: s
     return Reading(
         text=whole, folded=folded, start=len(subject) + 2, found=lists.read(folded),
         title=f" {' '.join(lists.row(folded[:len(subject)]))} ",
-        name=mail.sender.name[:100], sender=lists.read(lists.fold(mail.sender.name[:100])), marks=marks(mail, authserv),
+        name=mail.sender.name[:100], sender=lists.named(mail.sender.name[:100]), marks=marks(mail, authserv),
         to_me=any(address.address in addresses for address in mail.to),
         alone=len(recipients) == 1 and recipients[0] in addresses, crowd=len(recipients) > MANY,
         greets=_greets(folded[len(subject) + 2:], mail, addresses),
@@ -197,5 +201,10 @@ def names_of(mail: ParsedMail, addresses: frozenset[str]) -> set[str]:
         if address.address in addresses:
             found.update(lists.row(lists.fold(address.name)))
     for own in addresses:
-        found.update(part for part in _LOCAL.split(own.partition("@")[0]) if len(part) > 2)
+        found |= _called(own)
     return {name for name in found if len(name) > 1 and name.isalpha()}
+
+
+@lru_cache(maxsize=1024)
+def _called(address: str) -> frozenset[str]:
+    return frozenset(part for part in _LOCAL.split(address.partition("@")[0]) if len(part) > 2)

@@ -22,7 +22,7 @@ SOON, LONG_PAST = 7, -14        # days to a deadline
 REASONS = 6
 
 # Phrases that are the mail's own writing already.
-_QUOTED = frozenset(("deadline", "deadline_passed", "question", "hidden_words", "trailing_token"))
+_QUOTED = frozenset(("appointment", "deadline", "deadline_passed", "question", "hidden_words", "trailing_token"))
 
 
 @dataclass(frozen=True)
@@ -148,13 +148,15 @@ def _urgency(reading: Reading, kind: str, asks: Asks, due: Due | None) -> tuple[
     strong = asks.plain() or found.has("consequence")
     if due and due.left >= 0:
         close = due.left <= (1 if due.firm and due.exact else 0)
-        urgency = 3 if close and strong else 2 if due.left <= SOON else 1
-        reasons.append(Reason("deadline", {"phrase": due.phrase, "day": due.day.isoformat()}))
+        urgency = 3 if close and strong and not due.appointment else 2 if due.left <= SOON else 1
+        reasons.append(_day("appointment", due) if due.appointment else _day("deadline", due))
+    elif due and due.appointment:
+        return 1, [_day("appointment", due)]
     elif due and due.left >= LONG_PAST:
         urgency = 2
-        reasons.append(Reason("deadline_passed", {"phrase": due.phrase, "day": due.day.isoformat()}))
+        reasons.append(_day("deadline_passed", due))
     elif due:
-        return 1, [Reason("deadline_passed", {"phrase": due.phrase, "day": due.day.isoformat()})]
+        return 1, [_day("deadline_passed", due)]
     if found.has("overdue") and found.count("consequence") > 1 and kind != "calendar":
         urgency = 3
         reasons.append(Reason("overdue", {"phrase": found.first("overdue")}))
@@ -166,6 +168,10 @@ def _urgency(reading: Reading, kind: str, asks: Asks, due: Due | None) -> tuple[
         urgency = max(urgency, 3 if pressure >= 1.5 and asks.plain() else 1 + aimed)
     urgency, calming = _calmed(reading, kind, due, pressure, urgency)
     return urgency, reasons + calming
+
+
+def _day(code: str, due: Due) -> Reason:
+    return Reason(code, {"phrase": due.phrase, "day": due.day.isoformat()})
 
 
 def _pressure(reading: Reading, due: Due | None) -> float:
@@ -181,7 +187,7 @@ def _calmed(reading: Reading, kind: str, due: Due | None, pressure: float, urgen
     found, reasons = reading.found, []
     if found.has("no_action"):
         urgency = 1
-    elif found.has("calm") and pressure < 1.5 and not (due and due.left <= 1):
+    elif found.has("calm") and pressure < 1.5 and not found.has("consequence"):
         urgency = max(1, urgency - 1)
         reasons.append(Reason("calm", {"phrase": found.first("calm")}))
     if found.has("leisure") and pressure < 2:
@@ -222,7 +228,9 @@ def _importance(reading: Reading, kind: str, asks: Asks, due: Due | None, urgenc
     elif reading.crowd or not reading.to_me:
         points -= 1.0
         reasons.append(Reason("crowd", {}) if reading.crowd else Reason("not_to_you", {}))
-    if found.has("leisure") or found.has("no_action"):
+    if due and due.appointment and due.left >= 0:
+        points = max(points, 2.0)
+    if found.has("leisure") or found.has("no_action") or found.has("calm") and not found.has("consequence"):
         points = min(points, 2.0)
     return max(1, min(3, int(points))), reasons
 

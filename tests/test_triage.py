@@ -170,6 +170,91 @@ def test_the_kind_of_a_mail(kind: str, sender: str, subject: str, body: str, fie
         assert rating.urgency == 1
 
 
+@pytest.mark.parametrize(("sender", "body", "reply"), [
+    ("Uschi <uschi@gmx.de>", "Ihr Lieben,\n\nam Samstag wird gefeiert. Sagt mir bitte bis 2. Dezember Bescheid, wer kommt.", True),
+    ("Mehmet <mehmet@verlag.example>", "Hallo Anna,\n\nein Beleg fehlt noch. Bitte reiche ihn bis Montag nach.", False),
+    ("Kita <leitung@kita.example>", "Liebe Eltern,\n\nbitte gebt den Kindern bis Freitag eine Regenjacke mit.", False),
+    ("Vermieter <info@haus.example>", "Guten Tag\n\nBitte überweisen Sie den Betrag bis 27. November auf unser Konto.", False),
+])
+def test_requests_with_a_day_inside_are_heard(sender: str, body: str, reply: bool) -> None:
+    rating = rated(sender, "Kurz", body)
+    assert (rating.category, rating.needs_reply, rating.urgency) == ("action_required", reply, 2)
+    asked = next(str(reason.params["phrase"]) for reason in rating.reasons if reason.code == "asks")
+    assert any(day in asked for day in ("2. Dezember", "Montag", "Freitag", "27. November"))
+
+
+@pytest.mark.parametrize(("to", "body", "reply"), [
+    (ME, "Im Text steht 1872 statt 1827. Ist eine Änderung jetzt noch möglich oder zu spät?", True),
+    (ME, "The hall is booked. When does the bus leave on Sunday?", True),
+    (f"{ME}, ben@example.org", "Im Text steht 1872 statt 1827. Ist eine Änderung jetzt noch möglich oder zu spät?", False),
+    (ME, "So viel Regen, seltsam oder? Wir bleiben daheim.", False),
+])
+def test_a_question_to_nobody_else_needs_no_you(to: str, body: str, reply: bool) -> None:
+    assert rated("Henrik <henrik@example.com>", "Kapitel 3", f"Liebe Anna,\n\n{body}", to=to).needs_reply == reply
+
+
+@pytest.mark.parametrize("body", [
+    "magst du heute um eins mit zum Essen? Kein Stress, sonst ein andermal.", "kannst du mir bis heute Abend die Liste schicken? Eilt nicht.",
+    "could you send me the photos today? No rush at all.", "can you have a look by tomorrow, only if you have time?",
+    "kannst du bis morgen drüberschauen? Nur wenn du Zeit hast.",
+])
+def test_what_can_wait_by_its_own_words_is_never_red(body: str) -> None:
+    rating = rated("Jonas <jonas@firma.example>", "Kurz", f"Hi Anna,\n\n{body}\n\nJonas", context=KNOWN)
+    assert triage.colour(triage.score(rating.urgency, rating.importance)) != "red"
+    assert "calm" in codes(rating)
+
+
+def test_calm_words_do_not_lower_what_is_at_stake() -> None:
+    rating = rated("Amt <post@amt.example>", "Mahnung", "Anna, zur Info: bitte überweisen Sie bis morgen, sonst folgt ein Mahnbescheid.")
+    assert rating.urgency == 3
+
+
+@pytest.mark.parametrize(("sender", "subject", "body"), [
+    ("Praxis <termine@praxis.example>", "Terminerinnerung: Freitag, 8:30 Uhr", "Liebe Frau Meier,\n\nbis dann. Ihr Praxisteam"),
+    ("Physio <noreply@physio.example>", "Erinnerung", "Guten Tag, wir erinnern Sie an Ihren Termin am 26. November um 9 Uhr."),
+    ("Dental Care <reminders@dental.example>", "See you soon", "Dear Anna, your appointment with Dr. Lee is on Thursday, 10:15."),
+])
+def test_an_appointment_within_days_is_soon(sender: str, subject: str, body: str) -> None:
+    rating = rated(sender, subject, body)
+    assert (rating.urgency, rating.importance) == (2, 2)
+    assert "appointment" in codes(rating)
+
+
+def test_an_appointment_that_is_over_can_wait() -> None:
+    rating = rated("Praxis <noreply@praxis.example>", "Terminerinnerung: Freitag, 8:30 Uhr", "Ihr Praxisteam",
+                   context=replace(CONTEXT, now=datetime(2026, 12, 3)))
+    assert (rating.urgency, rating.importance, "deadline_passed" in codes(rating)) == (1, 1, False)
+
+
+@pytest.mark.parametrize(("sender", "subject", "body"), [
+    ("Hotel <reservations@hotel.example>", "Your reservation is confirmed", "Dear Anna Meier,\n\nwe look forward to welcoming you."),
+    ("Shop <orders@shop.example>", "Refund for your return", "Hello Anna,\n\nwe refunded 30 EUR to your card."),
+    ("Gasthof <buchung@gasthof.example>", "Reservierung bestätigt", "Liebe Frau Meier, Ihre Reservierung ist bestätigt."),
+    ("Streams <no-reply@streams.example>", "Your receipt", "Hi Anna, we received your payment. The next payment is due in one month."),
+])
+def test_a_receipt_asks_for_nothing(sender: str, subject: str, body: str) -> None:
+    rating = rated(sender, subject, body)
+    assert (rating.kind, rating.category, rating.importance) == ("receipt", "information", 1)
+    assert "asks" not in codes(rating)
+
+
+def test_a_bill_that_somebody_wants_paid_is_no_receipt() -> None:
+    rating = rated("Buchhaltung <buchhaltung@firma.example>", "Reise", "Hallo Anna,\n\nfür die Abrechnung fehlt ein Beleg. Reiche ihn bitte nach.")
+    assert (rating.kind, rating.category) == ("person", "action_required")
+
+
+def test_a_price_list_to_nobody_is_spam_and_a_greeted_one_advertising() -> None:
+    prices = "Desk lamp $ 40, chair $ 45, shelf $ 40. Free shipping, big sale, discount on bestsellers, shop now."
+    kinds = [rated("lamps9911@lamps.example", "Lamps for $ 40", greeting + prices).kind for greeting in ("", "Hello Anna,\n\n")]
+    assert kinds == ["spam", "marketing"]
+
+
+def test_an_address_written_with_blanks_is_hidden() -> None:
+    rating = rated("x <a@shop.example>", "pills", "cheapest pills, free shipping, order now\nhttp : / / www . pillsale . example / ?a=1")
+    assert rating.kind == "spam"
+    assert "http : / / www" in [reason.params.get("phrase") for reason in rating.reasons]
+
+
 def test_an_invitation_is_calendar() -> None:
     mail = replace(parsed("Tom <tom@firm.example>", "Invitation: sync", "Join us"), calendar=CALENDAR)
     assert triage.builtin(mail, CONTEXT).kind == "calendar"
@@ -229,7 +314,7 @@ def test_every_reason_has_its_sentence_in_each_language(language_wanted: str) ->
 @pytest.mark.parametrize("lang", language.LANGUAGES)
 def test_the_catalogue_explains_the_reasons_that_there_are_and_no_others(lang: str) -> None:
     source = "".join((ROOT / f"{name}.py").read_text("utf-8") for name in ("bulk", "phishing", "asks", "triage"))
-    codes_given = set(re.findall(r'Reason\("(\w+)"', source)) | set(re.findall(r'"(phishing_\w+)"', source))
+    codes_given = set(re.findall(r'(?:Reason|_day)\("(\w+)"', source)) | set(re.findall(r'"(phishing_\w+)"', source))
     assert tomllib.loads((ROOT / "locale" / lang / "reasons.toml").read_text("utf-8"))["reason"].keys() == codes_given
 
 
@@ -258,6 +343,11 @@ def test_reasons_are_few_and_never_none() -> None:
     for case in SAMPLE:
         assert 1 <= len(rated(*case).reasons) <= 6
     assert codes(rated("Tom <tom@example.com>", "Foto", "Anbei das Foto.")) == {"nothing_asked"}
+
+
+def test_the_summary_passes_over_the_greeting_and_loses_no_letter() -> None:
+    rating = rated("Tom <tom@example.com>", "Foto", "Hallo Anna,\n\ndas Foto vom 2. Dezember hängt an. Schön war es!")
+    assert rating.summary == "das Foto vom 2. Dezember hängt an."
 
 
 def test_the_summary_is_the_mails_own_words_and_short() -> None:
