@@ -5,12 +5,12 @@ __version__ = "0.1.0"
 # Bottom to top.  A module may import only modules that stand before it (tests/test_layers.py).
 ORDER = """
 config logs language errors text passwords crypto db models scope limits
-egress headers html message sanitize providers imapfolders imapwire imapfetch imap
+egress headers html message sanitize providers imapfolders imapwire imapfetch imapwrite imap
 lists deadline reading phishing bulk asks gist triage
 queue jobs runner
-users senders threads accounts search intake mails ratings prefetch sync importer samplemail sample
+users senders threads accounts search intake mails ratings journal acts prefetch sync importer samplemail sample
 web.form web.compress web.render web.session web.routing web.side
-web.people web.matrix web.inbox web.email web.accounts web.jobs web.ops web.openapi
+web.people web.matrix web.inbox web.email web.journal web.accounts web.jobs web.ops web.openapi
 web.routes web.app
-worker serve demo doctor cli __main__
+process worker serve demo doctor cli __main__
 """.split()

@@ -58,7 +58,8 @@ def change(scope: Scope, account_id: object, values: Mapping[str, Any]) -> Accou
 def remove(scope: Scope, account_id: object) -> None:
     """Forget a mailbox and all its mail here; the server is not touched.  Raises NotFound."""
     account = scope.get(Account, account_id)
-    for job in scope.select(Job, Job.id).where(Job.subject == account.id, Job.kind << ("sync_user_emails", "import_mail"), Job.state << ACTIVE):
+    kinds = ("sync_user_emails", "import_mail", "apply_acts")
+    for job in scope.select(Job, Job.id).where(Job.subject == account.id, Job.kind << kinds, Job.state << ACTIVE):
         jobs.cancel(scope, job.id)
     drop_grants(scope, Grant.purpose == "background", Grant.subject == account.id)
     while ids := [row[0] for row in scope.select(Mail, Mail.id).where(Mail.account == account).limit(AT_ONCE).tuples()]:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from mailhelper import errors, imapfetch, imapfolders
+from mailhelper import errors, imapfetch, imapfolders, imapwrite
 from mailhelper.egress import Connection, Door
 from mailhelper.imapfolders import Folder
 from mailhelper.imapwire import Client, Wire, is_in_use
+from mailhelper.imapwrite import Moved
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +105,8 @@ def translated(host: str) -> Iterator[None]:
     """What imaplib and imapclient raise, as errors.*; `from None`, since their texts quote commands and answers."""
     try:
         yield
+    except imaplib.IMAP4.readonly:      # which imaplib counts among the broken lines
+        raise errors.Refused("command_refused", host=host) from None
     except imaplib.IMAP4.abort:
         raise errors.Unreachable("protocol_error", host=host) from None
     except imaplib.IMAP4.error:
@@ -179,6 +182,21 @@ class Mailbox:
                 yield from self._fetch(portion, wanted)
             except errors.Refused:      # RFC 2180 §4.1.3: one lost or broken mail makes the whole command end in NO
                 yield from self._fetch_singly(sorted(wanted))
+
+    def store(self, uids: Sequence[int], add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+        """Set and clear flags of mails in the folder opened by `select`; confirmed by the server, or an error."""
+        with translated(self.host):
+            imapwrite.store(self._client, uids, add, remove)
+
+    def move(self, uids: Sequence[int], folder: str) -> Moved:
+        """Take mails of the folder opened by `select` to another one; confirmed by the server, or an error."""
+        with translated(self.host):
+            return imapwrite.move(self._client, self.capabilities, uids, folder)
+
+    def remove(self, uids: Sequence[int]) -> bool:
+        """Delete mails for good; false where the server cannot delete just these, which are left flagged as \\Deleted."""
+        with translated(self.host):
+            return imapwrite.remove(self._client, self.capabilities, uids)
 
     def abort(self) -> None:
         """Break the connection off, from any thread: whoever waits for the server gets Unreachable at once."""

@@ -5,6 +5,7 @@ import binascii
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from peewee import JOIN, SQL, Case, Expression, ModelSelect, fn
@@ -43,7 +44,7 @@ class Page(NamedTuple):
 def page(scope: Scope, asked: Mapping[str, str], lang: str) -> Page:
     """Rows by the query parameters of GET /api/emails.  Raises Invalid with the wrong parameters, NotFound for foreign ids."""
     sort, limit = _sort(asked), _limit(asked)
-    wanted = _filters(scope, asked)
+    wanted = [*_filters(scope, asked), *([] if asked.get("folder") else _kept(scope))]
     query = _rows(scope).where(*wanted).order_by(*(column.desc() for column in SORTS[sort])).limit(limit + 1)
     if asked.get("cursor"):
         query = query.where(_after(SORTS[sort], asked["cursor"]))
@@ -60,7 +61,7 @@ def find(scope: Scope, text: str, limit: int, lang: str) -> Page:
     """
     query = search.parse(text)
     match, head = search.condition(scope, query), search.condition(scope, query, search.HEAD)
-    where = [*query.conditions, *([match] if match is not None else [])]
+    where = [*query.conditions, *([match] if match is not None else []), *_kept(scope)]
     order = [Mail.date.desc(), Mail.id.desc()] if head is None else [Case(None, [(head, 0)], 1), Mail.date.desc(), Mail.id.desc()]
     asked = {word for _, word, yes in query.terms if yes}
     found = rows(_rows(scope).where(*where).order_by(*order).limit(limit))
@@ -72,7 +73,7 @@ def matrix(scope: Scope) -> dict[str, Any]:
     """Counts of the nine cells, rows from the top urgency down, of the colours, and of what is done."""
     open_ = Case(None, [(Mail.done_at.is_null(), 1)], 0)
     counted = (scope.select(Mail, Mail.urgency, Mail.importance, fn.COUNT(Mail.id), fn.SUM(open_))
-               .where(Mail.urgency.is_null(False)).group_by(Mail.urgency, Mail.importance).tuples())
+               .where(Mail.urgency.is_null(False), *_kept(scope)).group_by(Mail.urgency, Mail.importance).tuples())
     counts = {(urgency, importance): (count, int(still)) for urgency, importance, count, still in counted}
     cells, colours = [], {"red": 0, "yellow": 0, "green": 0}
     for urgency in (3, 2, 1):
@@ -82,29 +83,29 @@ def matrix(scope: Scope) -> dict[str, Any]:
             colour = triage.colour(score)
             cells.append({"urgency": urgency, "importance": importance, "score": score, "colour": colour, "count": count, "open": still})
             colours[colour] += still
-    total, done = scope.select(Mail, fn.COUNT(Mail.id), fn.COUNT(Mail.done_at)).tuples().get()
+    total, done = scope.select(Mail, fn.COUNT(Mail.id), fn.COUNT(Mail.done_at)).where(*_kept(scope)).tuples().get()
     return {"cells": cells, "colours": colours, "open": total - done, "done": done, "total": total}
 
 
-def latest(scope: Scope) -> dict[tuple[int, int], str]:
-    """{(urgency, importance): subject of the newest mail of that cell that is not done}."""
-    found = {}
-    for urgency in (1, 2, 3):
-        for importance in (1, 2, 3):
-            score = triage.score(urgency, importance)
-            head = (scope.select(Mail, Mail.head).where(Mail.score == score, Mail.urgency == urgency, Mail.done_at.is_null())
-                    .order_by(Mail.score.desc(), Mail.date.desc()).limit(1).tuples().first())
-            if head:
-                found[urgency, importance] = head[0]["subject"]
-    return found
+def latest(scope: Scope, urgency: int, importance: int) -> str | None:
+    """Subject of the newest mail of a cell that is not done."""
+    found = rows(scope.select(Mail, Mail.head).where(Mail.score == triage.score(urgency, importance), Mail.urgency == urgency, Mail.done_at.is_null())
+                 .where(*_kept(scope)).order_by(Mail.score.desc(), Mail.date.desc()).limit(1))
+    return Mail.head.python_value(found[0][0])["subject"] if found else None
 
 
 def waiting(scope: Scope) -> dict[str, int]:
     """How many mails are unread, and how many want an answer; of what is not done."""
     unread = Case(None, [(Mail.seen == False, 1)], 0)       # noqa: E712 - SQL
     reply = Case(None, [(Mail.needs_reply == True, 1)], 0)      # noqa: E712
-    inbox, answer = scope.select(Mail, fn.SUM(unread), fn.SUM(reply)).where(Mail.done_at.is_null()).tuples().get()
+    inbox, answer = scope.select(Mail, fn.SUM(unread), fn.SUM(reply)).where(Mail.done_at.is_null(), *_kept(scope)).tuples().get()
     return {"inbox": int(inbox or 0), "reply": int(answer or 0)}
+
+
+def _kept(scope: Scope) -> list[Expression]:
+    """What lists and counts leave out unless they are asked for that folder: the trash."""
+    trash = [id for id, in scope.select(Folder, Folder.id).where(Folder.role == "trash").tuples()]
+    return [Mail.folder.not_in(trash)] if trash else []
 
 
 def _rows(scope: Scope) -> ModelSelect:
@@ -156,9 +157,16 @@ def _triage(values: Sequence[Any], lang: str) -> dict[str, Any] | None:
 
 def _reason(reason: Sequence[Any], lang: str) -> str:
     code, params = reason
+    if not params:
+        return _plain_reason(lang, code)
     if "day" in params:
         params = {**params, "day": language.day(lang, params["day"])}
     return language.t(lang, f"reason.{code}", **params)
+
+
+@lru_cache(1024)        # most mails of a list share these; those that quote a mail are not kept
+def _plain_reason(lang: str, code: str) -> str:
+    return language.t(lang, f"reason.{code}")
 
 
 def _highlights(row: dict[str, Any], asked: set[str]) -> list[str]:

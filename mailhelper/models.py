@@ -3,9 +3,10 @@
     plain        ids, dates, sizes, flags, uids, ratings, states, counts, progress; and these words of our own making:
                  User.name .language .timezone .theme .density · Grant.purpose .scopes · Account.kind .mode .error · Folder.role .error ·
                  Mail.layer .category .kind · Rating.layer .category .kind .rated_by .error · Job.kind .state .claimed_by .message .error ·
-                 JobLog.code · Egress.purpose .reason
+                 JobLog.code · Act.what .state .by .error · Egress.purpose .reason
     sealed       Grant.label · Account.name .address .imap .smtp .filters .authserv · Folder.name · Mail.head · Raw.data · Body.content ·
-                 Rating.detail · Sender.address · Job.note .params .result .error_params · JobLog.params · Egress.host
+                 Rating.detail · Sender.address · Job.note .params .result .error_params · JobLog.params · Act.detail ·
+                 Egress.host
     wrapped key  User.wrapped_key by the password; Grant.wrapped by the holder's secret or the instance key
     hash         Grant.secret_hash, Throttle.bucket
     keyed hash   beside a sealed value, where SQL must find it: Message-ID and References (Mail.message_key, ThreadKey.key), sender address
@@ -256,6 +257,27 @@ class JobLog(Owned):
     params = SealedJSON(null=True)
 
 
+PENDING, DONE, REFUSED, UNDONE = "pending", "done", "refused", "undone"
+
+
+class Act(Owned):
+    """A line of the journal: something done to a mail here at once, and told to its server by a job."""
+    account = ForeignKeyField(Account, on_delete="CASCADE", backref="+", index=False)
+    mail = ForeignKeyField(Mail, on_delete="SET NULL", null=True, backref="+")       # null: the mail is no longer here
+    what = CharField(max_length=10)                         # seen, flagged, move, trash
+    value = BooleanField(null=True)                         # seen, flagged: what it was set to; it was the other before
+    state = CharField(max_length=10, default=PENDING)       # done only when the server has confirmed it
+    sent = BooleanField(default=False)                      # the server may have heard of it: an answer that got lost is looked for
+    by = CharField(max_length=10, default="user")           # user, rule, job
+    detail = SealedJSON()                                   # {subject, from: place, to?: place, next?, undoes?}; see journal.py
+    error = CharField(max_length=40, null=True)             # why it was refused, or what is not quite right though done
+    at = DateTimeField(default=now)
+    done_at = DateTimeField(null=True)                      # when it left `pending`
+
+    class Meta:
+        indexes = ((("user", "at"), False), (("account", "state"), False))
+
+
 class Egress(Owned):
     """One outbound connection, or one that was refused."""
     at = DateTimeField()
@@ -271,4 +293,4 @@ class Egress(Owned):
         indexes = ((("user", "at"), False),)
 
 
-TABLES = [User, Throttle, Grant, Account, Folder, Thread, ThreadKey, Mail, Raw, Body, Rating, Sender, Job, JobLog, Egress]
+TABLES = [User, Throttle, Grant, Account, Folder, Thread, ThreadKey, Mail, Raw, Body, Rating, Sender, Job, JobLog, Act, Egress]

@@ -16,6 +16,7 @@ from mailhelper import db, queue, runner
 from mailhelper.config import config
 from mailhelper.db import db as database
 from mailhelper.errors import Invalid
+from mailhelper.process import CHILD, follow_supervisor
 from mailhelper.web import people
 from mailhelper.web.app import make_app
 
@@ -33,6 +34,7 @@ def web() -> None:
 
     The process keeps to one core: waitress' threads on two idle ones fight over the interpreter lock (20,400 requests a second against 300).
     """
+    follow_supervisor()
     number = int(os.environ.pop(NUMBER, "0"))
     _pin(number)
     with database.connection_context():
@@ -73,6 +75,7 @@ def _listen() -> socket.socket:
 
 def worker(periodic: bool) -> None:
     """Do jobs until told to stop: the same consumer as `huey_consumer mailhelper.worker.huey` starts."""
+    follow_supervisor()
     queue.huey.create_consumer(
         workers=config.workers, worker_type="process", periodic=periodic, initial_delay=0.1, max_delay=0.5, check_worker_health=True,
         health_check_interval=2, graceful_signal="TERM", shutdown_timeout=GRACE).run()
@@ -110,7 +113,7 @@ class _Program:
     def _start(self) -> None:
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mailhelper", self.name], start_new_session=True, env={**os.environ, **self._settings},
+            [sys.executable, "-m", "mailhelper", self.name], start_new_session=True, env={**os.environ, **self._settings, CHILD: str(os.getpid())},
             pass_fds=[self._listening.fileno()] if self._settings else [])
 
     def keep_up(self) -> None:

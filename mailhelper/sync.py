@@ -10,11 +10,12 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from mailhelper import accounts, imap, jobs, prefetch
+from mailhelper import accounts, acts, imap, jobs, journal, prefetch
 from mailhelper.db import db, now
 from mailhelper.errors import BadCertificate, BadLogin, Cancelled, Conflict, Error, Invalid, Locked, Refused, Unreachable
 from mailhelper.imap import Mailbox
 from mailhelper.intake import BATCH, Intake, Orphans, identity
+from mailhelper.journal import NEVER
 from mailhelper.models import Account, Folder, Job, Mail
 from mailhelper.runner import Step
 from mailhelper.scope import Scope, everyone, open_granted
@@ -23,9 +24,10 @@ INTERVAL = dt.timedelta(minutes=15)                     # between syncs of a mai
 LEFT_OUT = ("trash", "junk", "drafts", "all")           # roles not synced unless the account's filters name them
 KNOWN_PLACE = ("inbox", "sent", "archive")              # the order in which folders are fetched; then the others
 LIMITS = ("since", "unseen", "newest", "total")         # filters that leave out mails of a folder
-NEVER = -(2 ** 62)                                      # a UID no server gives: marks rows whose UIDVALIDITY is void
 
-Flags = tuple[bool, bool, bool]                         # seen, flagged, answered
+FLAG_COLUMNS = ("seen", "flagged", "answered")          # of Mail, in the order of Flags
+
+Flags = tuple[bool, bool, bool]
 
 
 class Local(NamedTuple):
@@ -101,6 +103,7 @@ def run(scope: Scope, job: Job, step: Step) -> dict[str, Any]:
             step.log("account_stopped", **{**error.params, "code": error.code})
         raise
     scope.update(Account, error=None, synced_at=now()).where(Account.id == account.id).execute()
+    acts.tell_rest(scope, account)
     return result
 
 
@@ -110,6 +113,7 @@ class Sync:
     def __init__(self, scope: Scope, account: Account, step: Step, most: int | None = None) -> None:
         self.scope, self.account, self.step, self.most = scope, account, step, most
         self.filters: dict[str, Any] = account.filters or {}
+        self._began = now()                 # what was done here since then, the server may not have known when it was asked
         self._gone: list[Folder] = []       # rows of folders that the server no longer lists
         self._cut_short = False             # not everything that is missing was fetched
         self.result: dict[str, Any] = {"email_count": 0, "updated": 0, "moved": 0, "deleted": 0, "folders": 0, "errors": []}
@@ -138,11 +142,12 @@ class Sync:
         return states
 
     def _folders(self, box: Mailbox) -> list[tuple[str, Folder]]:
-        """Rows of the folders to sync, inbox first; a new folder gets one, one that is gone is marked so."""
+        """Rows of the folders to look at, inbox first; a new folder gets one, one that is gone is marked so."""
         listed = [one for one in box.folders() if one.selectable]
         if not listed:      # not even an inbox: a server in trouble rather than an empty mailbox
             raise Unreachable("protocol_error", host=box.host)
         rows = {bytes(row.name_key): row for row in self.scope.select(Folder).where(Folder.account == self.account)}
+        held = {id for id, in self.scope.select(Mail, Mail.folder).where(Mail.account == self.account).distinct().tuples()}
         found = []
         for one in listed:
             key = self.scope.vault.lookup("folder", one.name)
@@ -152,16 +157,17 @@ class Sync:
             elif row.role != one.role or row.gone_at:
                 self.scope.update(Folder, role=one.role, gone_at=None).where(Folder.id == row.id).execute()
                 row.role = one.role
-            if self._wanted(one):
+            if row.id in held or self._wanted(one.name, one.role):      # a mail put into Trash here is followed there
                 found.append((one.name, row))
         self._gone = [row for row in rows.values() if row.gone_at is None]
         found.sort(key=lambda pair: (KNOWN_PLACE.index(pair[1].role) if pair[1].role in KNOWN_PLACE else 9, pair[0].casefold()))
         return found
 
-    def _wanted(self, folder: imap.Folder) -> bool:
+    def _wanted(self, name: str, role: str) -> bool:
+        """Whether the folder's mails are to be fetched."""
         if self.filters.get("include"):
-            return folder.name in self.filters["include"]
-        return folder.role not in LEFT_OUT and folder.name not in self.filters.get("exclude", [])
+            return name in self.filters["include"]
+        return role not in LEFT_OUT and name not in self.filters.get("exclude", [])
 
     def _look(self, box: Mailbox, state: State) -> None:
         """Read the folder's UIDs and flags, there and here."""
@@ -174,7 +180,10 @@ class Sync:
         state.server = {uid: _three(flags) for uid, flags in box.flags().items()} if selected.exists else {}
         rows = self.scope.select(Mail, Mail.uid, Mail.id, Mail.seen, Mail.flagged, Mail.answered).where(Mail.folder == folder).tuples()
         state.local = {uid: Local(id, (bool(seen), bool(flagged), bool(answered))) for uid, id, seen, flagged, answered in rows}
-        missing = sorted(state.server.keys() - state.local.keys(), reverse=True)
+        taken = {uid for folder_id, uid in self._unsettled().taken if folder_id == folder.id}
+        missing = sorted(state.server.keys() - state.local.keys() - taken, reverse=True)
+        if not self._wanted(state.name, folder.role):
+            missing, state.local = [], {uid: one for uid, one in state.local.items() if uid > 0}
         if missing and (criteria := self._criteria()):
             allowed = set(box.uids(criteria))
             missing = [uid for uid in missing if uid in allowed]
@@ -183,6 +192,9 @@ class Sync:
             allowed = set(sorted(state.server, reverse=True)[:newest])
             missing = [uid for uid in missing if uid in allowed]
         state.missing, state.complete = missing, True
+
+    def _unsettled(self) -> journal.Unsettled:
+        return journal.unsettled(self.scope, self.account.id, self._began)
 
     def _void(self, folder: Folder) -> None:
         """UIDVALIDITY changed (RFC 9051 §2.3.1.1): the UIDs here mean nothing; the mails are matched again as they are fetched."""
@@ -220,6 +232,8 @@ class Sync:
         left = {one.id: uid for state in states if state.complete for uid, one in state.local.items() if uid not in state.server}
         if self._gone:
             left |= dict(self.scope.select(Mail, Mail.id, Mail.uid).where(Mail.folder << self._gone).tuples())
+        for id in self._unsettled().moved:
+            left.pop(id, None)
         orphans: Orphans = {}
         ids = sorted(left)
         for at in range(0, len(ids), 500):
@@ -267,16 +281,18 @@ class Sync:
             self.scope.update(Folder, gone_at=now()).where(Folder.id << self._gone).execute()
 
     def _flags(self, state: State) -> None:
-        changed: dict[Flags, list[int]] = {}
+        open_ = self._unsettled()
+        changed: dict[tuple[tuple[str, bool], ...], list[int]] = {}
         for uid, one in state.local.items():
             flags = state.server.get(uid)
             if flags is not None and flags != one.flags:
-                changed.setdefault(flags, []).append(one.id)
-        for (seen, flagged, answered), ids in changed.items():
+                kept = one.id in open_.seen, one.id in open_.flagged, False
+                news = tuple((name, flag) for name, flag, keep in zip(FLAG_COLUMNS, flags, kept, strict=True) if not keep)
+                changed.setdefault(news, []).append(one.id)
+        for news, ids in changed.items():
             for at in range(0, len(ids), 500):
                 with db.atomic():
-                    self.result["updated"] += (self.scope.update(Mail, seen=seen, flagged=flagged, answered=answered)
-                                               .where(Mail.id << ids[at:at + 500]).execute())
+                    self.result["updated"] += self.scope.update(Mail, **dict(news)).where(Mail.id << ids[at:at + 500]).execute()
 
     def _delete(self, gone: set[int]) -> None:
         """Forget mails that were not found again anywhere; unless a fetch was cut short, since they may be in what is still to come."""

@@ -191,6 +191,13 @@ def change_settings(scope: Scope, **values: Any) -> None:
     User.update(**values).where(User.id == scope.user.id).execute()
 
 
+def adopt_timezone(scope: Scope, name: str) -> None:
+    """At sign-up: the zone that the browser names, if it is one."""
+    if name in zoneinfo.available_timezones():
+        change_settings(scope, timezone=name)
+        scope.user.timezone = name
+
+
 def shown(user: User) -> dict[str, Any]:
     """The JSON shape of GET /api/me."""
     return {

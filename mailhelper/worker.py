@@ -1,22 +1,19 @@
 """The worker: what `huey_consumer mailhelper.worker.huey` loads.  Knows all kinds of jobs, and starts the periodic ones."""
 
-import ctypes
-import logging
 import os
 import signal
 
 from huey import crontab
 
-from mailhelper import db, importer, limits, logs, queue, ratings, runner, sync
+from mailhelper import acts, db, importer, limits, logs, queue, ratings, runner, sync
 from mailhelper.config import config
 from mailhelper.db import db as database
+from mailhelper.process import die_with_parent
 from mailhelper.queue import huey
 from mailhelper.scope import purge_grants
 
-__all__ = ["huey", "importer", "ratings", "sync"]      # the features are imported for the job kinds they register
+__all__ = ["acts", "huey", "importer", "ratings", "sync"]      # the features are imported for the job kinds they register
 
-log = logging.getLogger(__name__)
-PR_SET_PDEATHSIG = 1
 
 logs.setup(config.log_level)
 db.connect(config.database)
@@ -25,7 +22,7 @@ queue.prepare()
 
 def newborn() -> None:
     """In each process that the consumer forks, its scheduler too: die with it, share no connection with it, log as we do."""
-    _die_with_parent()
+    die_with_parent(signal.SIGKILL)
     database.obj.dispose()
     logs.setup(config.log_level)
 
@@ -60,11 +57,3 @@ def purge() -> None:
     with database.connection_context():
         purge_grants()
         limits.purge()
-
-
-def _die_with_parent() -> None:
-    """A consumer killed by SIGKILL leaves its processes behind; Linux can end them with it (prctl(2))."""
-    try:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    except (AttributeError, OSError):
-        log.info("this system cannot end workers with their consumer")

@@ -4,16 +4,22 @@ import { fade } from "./dom.js";
 import * as forms from "./forms.js";
 import * as keys from "./keys.js";
 import { follow } from "./poll.js";
-import { remember } from "./rows.js";
+import { equip, remember } from "./rows.js";
+import { watch } from "./seen.js";
 
 forms.listen();
 keys.listen();
 follow();
 fade();
 remember();
+equip();
+watch();
 zones();
-document.addEventListener("placed", () => { follow(); fade(); zones(); });
+document.addEventListener("placed", () => { follow(); fade(); equip(); watch(); zones(); });
 addEventListener("popstate", () => location.reload());
+
+/* Whoever signs up lives where their browser does. */
+for (const field of document.querySelectorAll("[data-zone]")) field.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
 
 /* The browser knows all time zones; the page only brings the common ones. */
 function zones() {

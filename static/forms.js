@@ -1,7 +1,7 @@
 /* Makes forms quicker than a page load: job buttons, acts that stay on the page, quick acts in lists, busy buttons. */
 
 import { post, refresh, send, toast } from "./dom.js";
-import { mark } from "./rows.js";
+import { act, mark } from "./rows.js";
 
 export function listen() {
   document.addEventListener("submit", submitted);
@@ -34,6 +34,11 @@ function clicked(event) {
   if (done) {
     event.preventDefault();
     mark(done.closest(".row"));
+  }
+  const quick = event.target.closest("[data-act]");
+  if (quick) {
+    event.preventDefault();
+    act(quick.closest(".row"), quick.dataset.act);
   }
   const opener = event.target.closest("[data-open]");
   if (opener) {

@@ -1,6 +1,6 @@
-/* The rows of a list: which one is chosen, and marking one as done. */
+/* The rows of a list: which one is chosen, and acting on one. */
 
-import { post, say, toast } from "./dom.js";
+import { post, refresh, say, toast } from "./dom.js";
 
 export const chosen = () => document.querySelector(".row.here");
 
@@ -30,6 +30,33 @@ export async function mark(row, quiet = false) {
   row.classList.toggle("done", done);
   row.querySelector("[data-done]").value = Number(!done);
   if (!quiet) toast(say(done ? "done" : "undone"), () => mark(document.querySelector(`.row[data-id="${id}"]`) || row, true));
+}
+
+const SAID = { read: ["unread", "read"], flagged: ["unflagged", "flagged"] };
+
+/* Turn `read` or `flagged` of a row over, or put its mail into the trash: here at once, on the server by a job. */
+export async function act(row, what) {
+  const url = `/api/emails/${row.dataset.id}`, on = !row.classList.contains(what);
+  try {
+    const { acts } = await (what === "trash" ? post(`${url}/trash`) : post(`${url}/flags`, { [what]: on }));
+    if (what === "trash" && row === chosen()) step(row.nextElementSibling ? 1 : -1);
+    await refresh();
+    toast(what === "trash" ? say("trashed") : say(SAID[what][Number(on)]), acts.length ? () => back(acts[0]) : undefined);
+  } catch (error) {
+    toast(error.message);
+  }
+}
+
+async function back(id) {
+  await post(`/api/journal/${id}/undo`).then(() => refresh()).catch((error) => toast(error.message));
+}
+
+/* Give each row its quick acts, which would weigh too much written out for every row of the page. */
+export function equip() {
+  const acts = document.getElementById("quick-acts");
+  for (const place of document.querySelectorAll(".quick")) {
+    if (acts && !place.querySelector("[data-act]")) place.prepend(acts.content.cloneNode(true));
+  }
 }
 
 /* Coming back from a mail, one is in the same list again, at the same row. */

@@ -102,6 +102,20 @@ def test_a_sentence_ends_at_marks_but_not_in_a_date() -> None:
     assert text[begin:end] == "Bitte bis 30.11. 12 Uhr melden."
 
 
+def test_an_ordinal_ends_no_sentence_and_a_year_does() -> None:
+    text = "Hallo. Bitte bis 2. Dezember melden. Wir zahlen bis 31.12.2026. Danke"
+    assert [text[slice(*deadline.sentence(text, text.index(word)))] for word in ("2. D", "zahlen", "Danke")] \
+        == ["Bitte bis 2. Dezember melden.", "Wir zahlen bis 31.12.2026.", "Danke"]
+
+
+@pytest.mark.parametrize(("text", "day"), [
+    ("Terminerinnerung: Montag, 8:30 Uhr", "2026-11-30"), ("Wir erinnern an Ihren Termin zur Kontrolle am 27. November um 9 Uhr.", "2026-11-27"),
+    ("Reminder: your appointment is on Tuesday at 10:15.", "2026-12-01"),
+])
+def test_the_day_of_an_appointment(text: str, day: str) -> None:
+    assert [one.day.isoformat() for one in found(text) if one.how == "appointment"] == [day]
+
+
 @pytest.mark.parametrize("piece", [
     "by ", "bis 30.", "within ", "deadline ", "in 9 days ", "by the the the ", "1.1.1.1.", "due ( ( (", "\n", "frist - "])
 def test_hostile_text_takes_no_longer_than_its_length(piece: str) -> None:

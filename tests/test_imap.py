@@ -223,3 +223,56 @@ def test_what_was_said_before_the_encryption_is_forgotten(tmp_path: Path) -> Non
         with imap.open(imap.Server("mail.example.org", server.port, "starttls", "anna", PASSWORD, fingerprint), DOOR, 5) as mailbox:
             assert "FORGED" not in mailbox.capabilities and mailbox.fingerprint == fingerprint
             assert [folder.name for folder in mailbox.folders()] == ["INBOX"]
+
+
+# ── changing mails ──
+
+WRITABLE = EXAMINE.replace("READ-ONLY", "READ-WRITE")
+MOVES = "* CAPABILITY IMAP4rev1 UIDPLUS MOVE\r\n"
+
+
+def moved(answers: dict[str, Any], capability: str = MOVES) -> tuple[Any, list[bytes]]:
+    """What `move` of UIDs 4, 7 and 8 ends with, and what the server heard of it."""
+    with ScriptedServer({"SELECT": WRITABLE, **answers}, capability=capability) as server, imap.open(account(server), DOOR, 5) as mailbox:
+        mailbox.select("INBOX")
+        result = mailbox.move([4, 7, 8], "Work")
+    return result, [line for line in server.heard if line.startswith(b"UID")]
+
+
+def test_a_move_tells_the_new_uids() -> None:
+    said = "* OK [COPYUID 99 4,7:8 20:22] moved\r\n* 1 EXPUNGE\r\n{tag} OK done\r\n"
+    assert moved({"UID MOVE": said}) == ((99, {4: 20, 7: 21, 8: 22}, False), [b'UID MOVE 4,7:8 "Work"'])
+    assert moved({}) == ((0, {}, False), [b'UID MOVE 4,7:8 "Work"'])
+
+
+def test_without_move_only_the_copied_mails_are_expunged() -> None:
+    result, heard = moved({"UID COPY": "{tag} OK [COPYUID 99 4,7:8 20:22] done\r\n"}, "* CAPABILITY IMAP4rev1 UIDPLUS\r\n")
+    assert result == (99, {4: 20, 7: 21, 8: 22}, False)
+    assert heard == [b'UID COPY 4,7:8 "Work"', b"UID STORE 4,7:8 +FLAGS.SILENT (\\Deleted)", b"UID EXPUNGE 4,7:8"]
+
+
+def test_without_move_and_uidplus_nothing_is_expunged() -> None:
+    result, heard = moved({}, "* CAPABILITY IMAP4rev1\r\n")
+    assert result.left and heard == [b'UID COPY 4,7:8 "Work"', b"UID STORE 4,7:8 +FLAGS.SILENT (\\Deleted)"]
+
+
+def test_a_copy_that_cannot_be_taken_out_of_its_old_folder_is_still_a_copy() -> None:
+    result, _ = moved({"UID STORE": "{tag} NO [NOPERM] no\r\n"}, "* CAPABILITY IMAP4rev1 UIDPLUS\r\n")
+    assert result.left
+
+
+@pytest.mark.parametrize(("words", "kind"), [
+    ("NO [NOPERM] no", errors.Refused), ("NO [OVERQUOTA] full", errors.Refused), ("BAD what", errors.Refused), ("NO [INUSE] later", errors.Busy),
+])
+def test_a_refused_change_is_an_error_and_worth_a_retry_only_when_the_server_says_so(words: str, kind: type[errors.Error]) -> None:
+    with ScriptedServer({"SELECT": WRITABLE, "UID STORE": f"{{tag}} {words}\r\n"}) as server, imap.open(account(server), DOOR, 5) as mailbox:
+        mailbox.select("INBOX")
+        with pytest.raises(errors.Error) as caught:
+            mailbox.store([4], add=("\\Seen",))
+    assert type(caught.value) is kind
+
+
+def test_a_folder_that_may_only_be_read_is_refused_not_a_broken_line() -> None:
+    with ScriptedServer({"SELECT": EXAMINE}) as server, imap.open(account(server), DOOR, 5) as mailbox:
+        with pytest.raises(errors.Refused, match="folder_refused"):
+            mailbox.select("INBOX")

@@ -1,6 +1,7 @@
 """The word lists: in order, without doubles, the same sections in each language, and found as people write them."""
 import random
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,27 @@ def test_a_phrase_with_a_gap_stays_in_its_sentence() -> None:
     assert not lists.read(lists.fold("Gib " + "sehr " * 30 + "Bescheid")).has("ask_reply")
 
 
+@pytest.mark.parametrize("text", [
+    "Sagt mir bitte bis 2. Dezember Bescheid", "gib mir bis zum 30.11. kurz Bescheid", "gib bis 5. 12. Bescheid", "Gib uns bis 3. Maerz Bescheid"])
+def test_the_dot_of_a_day_does_not_part_a_phrase(text: str) -> None:
+    found = lists.read(lists.fold(text))
+    assert found.has("ask_reply")
+    assert lists.quote(found.first("ask_reply"), lists.fold(text), text) in text
+
+
+def test_a_dot_behind_any_other_number_ends_the_sentence() -> None:
+    assert not lists.read(lists.fold("Gib mir 20. Der Bescheid kam.")).has("ask_reply")
+
+
+def test_letters_beyond_ascii_part_words_as_others_do() -> None:
+    plain = lists.row(lists.fold("Siehe example.org, Punkt (3): bitte bestätigen Sie!"))
+    assert lists.row(lists.fold("Siehe example.org, Punkt (3): bitte bestätigen Sie! ß → ½"))[:len(plain)] == plain
+
+
+def test_of_two_phrases_at_one_place_the_longer_is_first() -> None:
+    assert lists.read(lists.fold("Your account has been limited.")).first("threat") == "account has been limited"
+
+
 def test_a_denied_phrase_does_not_count() -> None:
     found = lists.read(lists.fold("No action required from you, nothing urgent. It isn't urgent."))
     assert found.has("no_action") and found.has("calm")
@@ -89,6 +111,15 @@ def test_a_quote_is_the_mails_own_writing() -> None:
     text = "Hallo!\nBitte geben Sie uns bis Freitag BESCHEID, danke."
     assert lists.quote("geben sie … bescheid", lists.fold(text), text) == "geben Sie uns bis Freitag BESCHEID"
     assert lists.quote("not there", lists.fold(text), text) == ""
+
+
+@pytest.mark.parametrize("piece", ["1.", "gib 1.1.", "gib ", "gib . ", "5. "])
+def test_a_quote_is_looked_for_in_little_time(piece: str) -> None:
+    text = "gib " + piece * (4000 // len(piece))
+    began = time.process_time()
+    assert lists.quote("gib … bescheid", text, text) == ""
+    lists.read(text)
+    assert time.process_time() - began < 0.25
 
 
 def test_the_first_hit_is_the_first_in_the_text() -> None:

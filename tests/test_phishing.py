@@ -73,6 +73,59 @@ def test_a_link_that_shows_one_address_and_leads_to_another() -> None:
     assert {"shown": "www.mybank.example", "target": "evil.example"} in [reason.params for reason in rating.reasons]
 
 
+@pytest.mark.parametrize(("target", "shown", "kind"), [
+    ("https://click.newsmail.example/x", "https://www.postfinance.ch/login", "phishing"),
+    ("https://click.newsmail.example/x", "https://www.my-own-shop.example/login", "person"),
+    ("https://click.newsmail.example/x", "https://www.linkedin.com/company/x", "person"),
+])
+def test_a_brands_address_over_a_link_of_the_sender_counts_and_a_counting_link_does_not(target: str, shown: str, kind: str) -> None:
+    html = f'<p>Unusual activity. <a href="{target}">{shown}</a></p>'
+    rating = rated("Service <info@newsmail.example>", "Notice", "Unusual activity on your account. Verify your identity.", html)
+    assert (rating.kind, "link_target" in codes(rating)) == (kind, kind == "phishing")
+
+
+@pytest.mark.parametrize(("sender", "subject", "body", "code"), [
+    ("Dr. Petra Lang <petra.lang.direktion@mail-buero.example>", "Kurze Frage",
+     "Anna, bist du am Platz? Ich sitze in einer Sitzung und kann nicht telefonieren. Besorg bitte fünf Geschenkkarten "
+     "und schick mir die Codes. Das bleibt unter uns.", "phishing_gift_cards"),
+    ("Robert Hale <ceo.hale@gmail.com>", "Quick favour", "Are you at your desk? I'm in a meeting and can't talk. I need some gift cards for a "
+     "client today, scratch them and send me the codes. Keep this between us.", "phishing_secrecy"),
+    ("Geschäftsleitung <gl.firma@gmx.de>", "Zahlung", "Hallo Anna, wir brauchen dringend eine Eilüberweisung. Bin in einer Besprechung, "
+     "nur per Mail erreichbar.", "phishing_transfer"),
+    ("Kind <neue.nummer88@web.de>", "Hallo Mama", "Hallo Mama, mein Handy ist kaputt, das ist meine neue Nummer. Schreib mir auf WhatsApp, "
+     "ich müsste heute dringend eine Rechnung bezahlen.", "phishing_new_number"),
+    ("Your son <x@mail.example>", "hi mum", "Hi mum, I dropped my phone in the sink. This is my new number, text me on WhatsApp. "
+     "Could you pay a bill for me, it is urgent?", "phishing_new_number"),
+])
+def test_a_secret_errand_for_money_is_phishing(sender: str, subject: str, body: str, code: str) -> None:
+    rating = rated(sender, subject, body)
+    assert (rating.kind, rating.urgency, rating.needs_reply) == ("phishing", 1, False)
+    assert code in codes(rating)
+
+
+@pytest.mark.parametrize(("sender", "body"), [
+    ("Lisa <lisa@gmx.ch>", "Hoi Anna, sollen wir Ben zum Geburtstag Geschenkkarten kaufen? Sag ihm nichts!"),
+    ("Lea <lea@web.de>", "Hallo Mama, mein altes Handy habe ich Ben gegeben. Meine neue Nummer ist 0171 5550100. Bis Sonntag!"),
+    ("Tom <tom@gmail.com>", "Hi all, I lost my phone. My new number is 555 0100, text me on WhatsApp."),
+    ("Kasse <kasse@verein.example>", "Hallo Anna, kannst du bitte die Überweisung veranlassen? Es eilt, die Halle will das Geld heute."),
+    ("Jo <jo@firm.example>", "Hi Anna, I'm in a meeting until 3. Could you send me the agenda, please?"),
+])
+def test_an_honest_errand_is_not_phishing(sender: str, body: str) -> None:
+    assert rated(sender, "Kurze Frage", body).kind == "person"
+
+
+@pytest.mark.parametrize("footer", ["Newsletter abbestellen", "Gratis Versand. Jetzt bestellen!"])
+def test_a_shop_that_sells_gift_cards_is_no_errand(footer: str) -> None:
+    body = f"Geschenkkarten, die immer passen. Codes per Mail! Nur heute, sofort da. Folgen Sie uns auf WhatsApp.\n\n{footer}"
+    assert rated("Laden <hallo@laden.example>", "Last minute", body).kind in ("marketing", "newsletter", "person")
+
+
+def test_a_fee_is_named_a_bait_and_no_threat() -> None:
+    rating = rated("DHL <info@dhl-zoll-service.example>", "Ihr Paket", "Für Ihr Paket ist eine Zollgebühr offen. Hier klicken.")
+    assert rating.kind == "phishing"
+    assert "phishing_bait" in codes(rating) and "phishing_threat" not in codes(rating)
+
+
 def test_a_failed_check_by_the_own_server_counts_and_one_by_a_stranger_does_not() -> None:
     body = "Unusual activity. Please verify your identity by clicking the link below."
     failed = "mx.example.org; dmarc=fail header.from=bank.example"

@@ -4,7 +4,7 @@ import datetime as dt
 
 from mailhelper.imap import Fetched
 from mailhelper.intake import Intake
-from mailhelper.models import Account, Folder, Job, Mail
+from mailhelper.models import Account, Act, Folder, Job, Mail
 from mailhelper.scope import Scope
 
 ADDRESS = "ann@home.example"
@@ -50,3 +50,12 @@ def fill(scope: Scope) -> Mail:
     with scope:
         scope.create(Job, kind="sync_user_emails", subject=place.account_id, state="completed", message="done")
     return mail
+
+
+def done(scope: Scope) -> Act:
+    """A line of the journal: some mail of the world was marked as read."""
+    with scope:
+        mail = scope.select(Mail).get()
+        place = {"folder": mail.folder_id, "name": "INBOX", "uid": mail.uid, "uidvalidity": 1}
+        return scope.create(Act, account=mail.account_id, mail=mail, what="seen", value=True, state="done",
+                            detail={"subject": "Contract", "from": place, "undoes": None})

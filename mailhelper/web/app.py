@@ -19,7 +19,7 @@ from mailhelper.web import compress, form, session
 from mailhelper.web.render import View, page, viewing
 from mailhelper.web.routes import ROUTES
 from mailhelper.web.routing import Route, lang, see_other, to_json
-from mailhelper.web.side import forget, side
+from mailhelper.web.side import side
 
 log = logging.getLogger(__name__)
 HEADERS = {
@@ -111,7 +111,7 @@ def _private(route: Route, url: dict[str, Any]) -> Any:
     if config.api_rate and "/tasks/" not in route.path:
         limits.hit(f"api:{scope.user.id}", config.api_rate, 60)
     if request.method not in session.SAFE:
-        forget(scope)
+        session.changed()
     with scope, viewing(_view(scope, route)):
         return route.handler(scope, **url)
 
@@ -125,7 +125,7 @@ def _view(scope: Scope, route: Route) -> View:
     known = said and f"toast.{said[0]}" in language.load(lang())       # a cookie says it: anything may be in there
     toast = {"text": language.t(lang(), f"toast.{said[0]}"), "undo_url": said[1] or None} if said and known else None
     return View(me={"name": user.name, "admin": user.admin}, csrf=session.csrf(), path=_here(), lang=lang(), timezone=user.timezone, theme=user.theme,
-                density=user.density, toast=toast, **side(scope, lang()))
+                density=user.density, toast=toast, **side(scope, lang(), session.just_changed()))
 
 
 def _here() -> str:

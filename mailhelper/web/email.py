@@ -141,9 +141,3 @@ def api_correct(scope: Scope, id: int) -> dict[str, Any]:
 def api_uncorrect(scope: Scope, id: int) -> dict[str, Any]:
     ratings.take_back(scope, id)
     return api_show(scope, id)
-
-
-def api_flags(scope: Scope, id: int) -> dict[str, Any]:
-    value = _is_done(form.body({"done"}))
-    mails.mark_done(scope, id, value)
-    return {"id": id, "done": value}

@@ -15,9 +15,8 @@ MOST_URGENT = 8
 
 def index(scope: Scope) -> str:
     counted = mails.matrix(scope)
-    latest = mails.latest(scope)
     for cell in counted["cells"]:
-        cell["latest"] = latest.get((cell["urgency"], cell["importance"]))
+        cell["latest"] = mails.latest(scope, cell["urgency"], cell["importance"]) if cell["open"] else None
     hour = language.local(now(), scope.user.timezone).hour
     syncing = scope.select(Job).where(Job.kind == "sync_user_emails", Job.state << ACTIVE).order_by(Job.id.desc()).first()
     return page(

@@ -41,7 +41,8 @@ def logout(scope: Scope) -> Any:
 
 
 def register_page(error: str | None = None) -> Any:
-    return page("login/first", form={"name": form.text("name"), "code": form.text("code")}, error=error, code_needed=_code_needed(), open=_open())
+    values = {name: form.text(name) for name in ("name", "code", "timezone")}
+    return page("login/first", form=values, error=error, code_needed=_code_needed(), open=_open())
 
 
 def register() -> Any:
@@ -57,6 +58,7 @@ def register() -> Any:
             raise Invalid("passwords_differ")
         create = users.create_first if first else users.create
         scope = create(form.text("name"), form.secret("password"))
+        users.adopt_timezone(scope, form.text("timezone"))
     except Error as error:
         fields = error.field_sentences(lang()) if isinstance(error, Invalid) else {}
         return _with_status(register_page(" ".join(fields.values()) or error.sentence(lang())), error)

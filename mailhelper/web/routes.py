@@ -1,6 +1,6 @@
 """The map of the app: every URL, who may ask, what it needs, and an example of what it answers."""
 
-from mailhelper.web import accounts, email, inbox, jobs, matrix, openapi, ops, people
+from mailhelper.web import accounts, email, inbox, jobs, journal, matrix, openapi, ops, people
 from mailhelper.web.routing import Route
 
 TRIAGE = {
@@ -31,6 +31,11 @@ ACCOUNT = {
     "id": 1, "kind": "imap", "name": "Home", "address": "anna@example.org", "mode": "builtin",
     "imap": {"host": "imap.example.org", "port": 993, "security": "tls", "username": "anna@example.org", "fingerprint": ""}, "smtp": None,
     "filters": None, "background": False, "synced_at": None, "error": None, "emails": 0, "created_at": "2026-11-20T09:12:00.000Z",
+}
+STATE = {"id": 5, "folder": "INBOX", "flags": {"read": True, "flagged": False, "answered": False}, "done": False, "acts": [7]}
+ACT = {
+    "id": 7, "email_id": 5, "account_id": 1, "what": "trash", "value": None, "subject": "Contract", "from": "INBOX", "to": "Trash", "undoes": None,
+    "state": "done", "by": "user", "at": "2026-11-20T09:12:00.000Z", "done_at": "2026-11-20T09:12:01.000Z", "error": None, "can_undo": True,
 }
 GRANT = {"id": 7, "label": "Firefox", "created_at": "2026-11-20T09:12:00.000Z", "used_at": "2026-11-20T09:12:00.000Z",
          "expires_at": "2026-12-20T09:12:00.000Z"}
@@ -68,6 +73,11 @@ ROUTES: list[Route] = [
     Route("GET", "/email/<id:int>", email.show),
     Route("GET", "/email/<id:int>/body", email.body),
     Route("POST", "/email/<id:int>/done", email.done, token="write"),
+    Route("POST", "/email/<id:int>/read", journal.read, token="write"),
+    Route("POST", "/email/<id:int>/flag", journal.flag, token="write"),
+    Route("POST", "/email/<id:int>/trash", journal.trash, token="write"),
+    Route("GET", "/journal", journal.index),
+    Route("POST", "/journal/<id:int>/undo", journal.undo, token="write"),
     Route("POST", "/email/<id:int>/correct", email.correct, token="triage"),
     Route("POST", "/email/<id:int>/correct/undo", email.undo_correct, token="triage"),
     Route("GET", "/accounts", accounts.index),
@@ -111,8 +121,17 @@ ROUTES: list[Route] = [
     Route("POST", "/api/emails/<id:int>/correct", email.api_correct, token="triage", summary="Say what the rating should have been",
           body={"urgency": 2, "importance": 3}, example=MAIL),
     Route("DELETE", "/api/emails/<id:int>/correct", email.api_uncorrect, token="triage", summary="Take the correction back", example=MAIL),
-    Route("POST", "/api/emails/<id:int>/flags", email.api_flags, token="write", summary="Done or not", body={"done": True},
-          example={"id": 5, "done": True}),
+    Route("POST", "/api/emails/<id:int>/flags", journal.api_flags, token="write", summary="Read or not, flagged or not, done or not",
+          body={"read": True, "flagged": False, "done": True}, example=STATE),
+    Route("POST", "/api/emails/<id:int>/move", journal.api_move, token="write", summary="Into another folder of its mailbox, by name or id",
+          body={"folder": "Archive"}, example=STATE),
+    Route("POST", "/api/emails/<id:int>/trash", journal.api_trash, token="write", summary="Into the trash", body={}, example=STATE),
+    Route("POST", "/api/emails/bulk", journal.api_bulk, token="write",
+          summary="One action on at most 200 mails: " + ", ".join(journal.BULK), body={"ids": [5], "action": "read"},
+          example=items({**STATE, "error": None})),
+    Route("GET", "/api/journal", journal.api_list, token="read", summary="What was done to mails, newest first",
+          query={"limit": "at most 200", "cursor": "`next`"}, example=items(ACT)),
+    Route("POST", "/api/journal/<id:int>/undo", journal.api_undo, token="write", summary="Undo one act", body={}, example=ACT),
     Route("GET", "/api/search", inbox.api_search, token="read", summary="Search", query={"q": "words, from: to: subject: …", "limit": "at most 200"},
           example=items({**ROW, "highlights": ["Contract"]})),
     Route("GET", "/api/matrix", matrix.api, token="read", summary="Counts of the matrix", example={

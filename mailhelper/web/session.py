@@ -13,6 +13,7 @@ from mailhelper.web import form
 
 COOKIE = "mailhelper"
 TOAST = "toast"
+CHANGED = "changed"     # for longer than side.py remembers
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -83,6 +84,16 @@ def forget() -> None:
 def toast(code: str, undo_url: str = "") -> None:
     """Say something short on the next page: key toast.<code>."""
     response.set_cookie(TOAST, f"{code}|{undo_url}", path="/", httponly=True, samesite="lax", secure=form.is_secure(), maxage=20)
+
+
+def changed() -> None:
+    """What this browser sees next must not come from memory, in whichever web process it is asked for."""
+    response.set_cookie(CHANGED, "1", path="/", httponly=True, samesite="lax", secure=form.is_secure(), maxage=5)
+
+
+def just_changed() -> bool:
+    """Whether this browser changed something a moment ago, or does so now."""
+    return request.method not in SAFE or CHANGED in request.cookies
 
 
 def take_toast() -> tuple[str, str] | None:

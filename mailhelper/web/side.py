@@ -12,26 +12,19 @@ MOST = 1000         # people; then the memory starts anew
 _seen: dict[tuple[bytes, str], tuple[float, dict[str, Any]]] = {}
 
 
-def side(scope: Scope, lang: str) -> dict[str, Any]:
-    """The values of render.View that come from the user's data; at most FRESH old, and fresh after the user's own changes here.
+def side(scope: Scope, lang: str, fresh: bool = False) -> dict[str, Any]:
+    """The values of render.View that come from the user's data; at most FRESH seconds old, or asked anew when `fresh`.
 
     Kept under a hash that takes the user's key, so nobody gets another's, not even under the number of a user who is gone.
     """
     mine = _mine(scope)
     at, values = _seen.get((mine, lang), (0.0, {}))
-    if time.monotonic() - at > FRESH:
+    if fresh or time.monotonic() - at > FRESH:
         values = _look(scope, lang)
         if len(_seen) >= MOST:
             _seen.clear()
         _seen[mine, lang] = time.monotonic(), values
     return values
-
-
-def forget(scope: Scope) -> None:
-    """Look again at the next page: something was changed."""
-    for key in list(_seen):     # a copy at one go: other threads add to it
-        if key[0] == _mine(scope):
-            _seen.pop(key, None)
 
 
 def _mine(scope: Scope) -> bytes:
@@ -42,7 +35,8 @@ def _look(scope: Scope, lang: str) -> dict[str, Any]:
     active = list(scope.select(Job).where(Job.state << ACTIVE).order_by(Job.id.desc()).limit(20))
     busy = {job.subject for job in active if job.kind == "sync_user_emails"}
     folders = accounts.folder_names(scope)
-    boxes = [{"id": one.id, "name": one.name, "state": state(one, busy), "folders": folders.get(one.id, [])} for one in accounts.listed(scope)]
+    boxes = [{"id": one.id, "name": one.name, "kind": one.kind, "state": state(one, busy), "folders": folders.get(one.id, [])}
+             for one in accounts.listed(scope)]
     return {"nav": {**mails.waiting(scope), "jobs": len(active)}, "accounts": boxes, "job": shown(active[0], lang) if active else None}
 
 

@@ -249,9 +249,9 @@ def test_new_uids_under_a_filter_lose_nothing(box: Box) -> None:
 def test_an_include_filter_fetches_and_deletes_nothing_else(box: Box) -> None:
     box.deliver(1)
     box.deliver(2, folder="Other")
-    box.deliver(3, folder="Trash")
+    box.deliver(3, folder="Junk")
     assert box.counts() == (2, 0, 0, 0) and box.here() == {"1", "2"}
-    box.filter(include=["Trash"])
+    box.filter(include=["Junk"])
     assert box.counts() == (1, 0, 0, 0) and box.here() == {"1", "2", "3"}
     box.filter(exclude=["INBOX"])
     assert box.counts() == (0, 0, 0, 0) and box.here() == {"1", "2", "3"}

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from mailhelper.web.render import View
-from tests.web.samples import FORM, JOBS, NOW, SETTINGS, accounts, inbox, job, mail, matrix, rows, triage, view
+from tests.web.samples import FORM, JOBS, NOW, SETTINGS, accounts, acts, inbox, job, mail, matrix, rows, triage, view
 
 
 def pages() -> list[tuple[str, str, dict[str, Any], View]]:
@@ -130,6 +130,8 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
         ("job-done", "jobs/show", {"job": job("completed", finished_at=NOW), "log": [], "result": "6,046 mails fetched."}, ann),
         ("job-waiting", "jobs/show", {"job": job("waiting", progress=0, message=""), "log": [], "result": None}, ann),
         ("settings", "settings/index", SETTINGS, ann),
+        ("journal", "journal/index", {"acts": acts()}, view(path="/journal")),
+        ("journal-none", "journal/index", {"acts": []}, ann),
         (
             "search",
             "search/index",

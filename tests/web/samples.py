@@ -157,6 +157,7 @@ def job(status: str = "running", **more: Any) -> dict[str, Any]:
 def accounts() -> list[dict[str, Any]]:
     base = {
         "address": "anna@example.org",
+        "kind": "imap",
         "host": "imap.example.org",
         "mode": "builtin",
         "last_sync": NOW - timedelta(minutes=2),
@@ -177,6 +178,18 @@ def accounts() -> list[dict[str, Any]]:
             "mails": 211,
             "last_sync": NOW - timedelta(days=2),
         },
+    ]
+
+
+def acts() -> list[dict[str, Any]]:
+    base = {"email_id": 1, "subject": "Contract: signature by 17:00", "undoes": None, "by": "user", "at": NOW - timedelta(minutes=2), "error": None,
+            "can_undo": True}
+    return [
+        base | {"id": 4, "words": "Marked as read", "state": "pending"},
+        base | {"id": 3, "words": "Put into the trash", "state": "refused", "can_undo": False,
+                "error": {"code": "act_refused", "message": "The server refused this, so everything is as before."}},
+        base | {"id": 2, "words": "Moved to “Archive”", "state": "undone", "by": "rule", "can_undo": False},
+        base | {"id": 1, "words": "Flagged", "state": "done", "email_id": None, "subject": "", "undoes": 2, "can_undo": False},
     ]
 
 

@@ -184,8 +184,8 @@ def test_a_next_address_elsewhere_is_not_followed(client: Client, mail: int) -> 
 
 def test_done_by_script(ann: Scope, client: Client, mail: int) -> None:
     for path in (f"/email/{mail}/done", f"/api/emails/{mail}/flags"):
-        assert client("POST", path, json={"done": True}).json == {"id": mail, "done": True} and ann.get(Mail, mail).done_at
-        assert client("POST", path, json={"done": False}).json == {"id": mail, "done": False} and ann.get(Mail, mail).done_at is None
+        assert client("POST", path, json={"done": True}).json["done"] is True and ann.get(Mail, mail).done_at
+        assert client("POST", path, json={"done": False}).json["done"] is False and ann.get(Mail, mail).done_at is None
         for wrong in ("false", 1, None):
             answer = client("POST", path, json={"done": wrong})
             assert answer.status == 400 and answer.json["fields"].keys() == {"done"}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from peewee import Database
 
-from mailhelper import crypto, jobs, users
+from mailhelper import accounts, crypto, jobs, users
 from mailhelper.db import now
 from mailhelper.models import Grant, User
 from mailhelper.scope import Scope, everyone
@@ -365,3 +365,17 @@ def test_somebody_switched_off_is_out_at_once(ann: Scope) -> None:
     browser, script = Client(ann), Client(token=users.token(ann, ("read",), 1))
     User.update(disabled=True).where(User.id == ann.user.id).execute()
     assert browser("GET", "/api/me").status == script("GET", "/api/me").status == 401
+
+
+@pytest.mark.parametrize("zone, expected", [("Europe/Berlin", "Europe/Berlin"), ("Mars/Olympus", "UTC"), ("", "UTC")])
+def test_whoever_signs_up_lives_where_their_browser_does(nobody: Client, registering: dict[str, str], zone: str, expected: str) -> None:
+    nobody("POST", "/register", form={**registering, "timezone": zone})
+    assert nobody("GET", "/api/me").json["settings"]["timezone"] == expected
+
+
+def test_what_stands_beside_a_page_is_fresh_after_a_change(ann: Scope) -> None:
+    client = Client(ann)
+    assert "Somewhere else" not in client("GET", "/settings", script=False).text
+    accounts.create_local(ann, "Somewhere else", "ann@home.example")
+    client("POST", "/settings", form=GOOD)
+    assert "Somewhere else" in client("GET", "/settings", script=False).text

@@ -1,6 +1,7 @@
 """Every template renders in both languages to HTML that is well-formed, safe under the CSP, reachable by label, and short."""
 
 import dataclasses
+import gzip
 import re
 from functools import cache
 from pathlib import Path
@@ -158,4 +159,6 @@ def test_asset_addresses_follow_the_content():
 def test_all_that_a_first_visit_loads_weighs_little():
     files = [path for path in Path(render.STATIC).iterdir() if path.suffix in (".css", ".js", ".svg")]
     page = html(("", "inbox/index", samples.inbox(list={"items": (samples.rows() * 6)[:50], "next": None, "total": 50}), samples.view()))
-    assert sum(path.stat().st_size for path in files) + len(page.encode()) <= 120_000
+    sent = [len(gzip.compress(data, 1)) for data in (page.encode(), *(path.read_bytes() for path in files))]
+    assert sum(sent) <= 40_000, "all assets"
+    assert sent[0] <= 30_000, "each page after"
