@@ -162,6 +162,8 @@ class Mail(Owned):
             (("account", "date"), False),
             (("user", "date"), False),
             (("user", "score", "date"), False),
+            # What stands beside each page is counted in this index alone; rows are large, since they hold sealed subjects.
+            (("user", "folder", "done_at", "urgency", "importance", "seen", "needs_reply"), False),
         )
 
 

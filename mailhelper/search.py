@@ -11,6 +11,7 @@ import hashlib
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from operator import and_
+from string import ascii_lowercase
 from typing import Any, NamedTuple
 
 from peewee import SQL, Expression
@@ -28,7 +29,8 @@ HEAD = ("sender", "people", "subject")
 FIELDS = (*HEAD, "body")       # columns of mail_words
 LETTERS = dict(zip(FIELDS, "ACBD", strict=True))        # the weight letter that stands for a field in a tsvector
 OPERATORS = {"from": "sender", "to": "people", "subject": "subject", "body": "body"}
-TOKEN_LETTERS = 7                                       # 26⁷: two words of one mailbox share a token once in many thousand mailboxes
+# Tokens have seven letters, made of pairs: with 26⁷ of them, two words of one mailbox share one once in many thousand mailboxes.
+PAIRS = [first + second for first in ascii_lowercase for second in ascii_lowercase]
 CACHE = 200_000                                         # words
 MOST_TERMS = 100                                        # of a query: a whole letter pasted into the box is found by its beginning
 
@@ -42,11 +44,10 @@ class _Tokens(dict[str, str]):
 
     def __missing__(self, word: str) -> str:
         number = int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), key=self._key, digest_size=8).digest())
-        letters = []
-        for _ in range(TOKEN_LETTERS):
-            number, letter = divmod(number, 26)
-            letters.append(chr(97 + letter))
-        token = self[word] = "".join(letters)
+        number, first = divmod(number, 676)
+        number, second = divmod(number, 676)
+        number, third = divmod(number, 676)
+        token = self[word] = PAIRS[first] + PAIRS[second] + PAIRS[third] + PAIRS[number % 26][1]
         return token
 
 

@@ -167,7 +167,8 @@ def up(migrator: SchemaMigrator, db: Database) -> None:
             database = db
             legacy_table_names = False
             table_name = "mail"
-            indexes = ((("folder", "uid"), True), (("account", "date"), False), (("user", "date"), False), (("user", "score", "date"), False))
+            indexes = ((("folder", "uid"), True), (("account", "date"), False), (("user", "date"), False), (("user", "score", "date"), False),
+                       (("user", "folder", "done_at", "urgency", "importance", "seen", "needs_reply"), False))
 
     class Raw(Model):
         mail = ForeignKeyField(Mail, primary_key=True, on_delete="CASCADE")
