@@ -42,6 +42,20 @@ def create_local(scope: Scope, name: str, address: str) -> Account:
         return scope.create(Account, kind="local", name=name, address=address, address_key=_address_key(scope, address))
 
 
+def local_folder(scope: Scope, account: Account, name: str, role: str = "") -> Folder:
+    """The folder of that name of a mailbox of imported mail; made if there is none."""
+    key = scope.vault.lookup("folder", name)
+    row: Folder | None = scope.select(Folder).where(Folder.account == account, Folder.name_key == key).get_or_none()
+    return row or scope.create(Folder, account=account, name=name, name_key=key, role=role)
+
+
+def ledger(scope: Scope, limit: int, before: int | None = None) -> list[Egress]:
+    """The newest outbound connections first, below id `before`."""
+    with scope:
+        query = scope.select(Egress).order_by(Egress.id.desc()).limit(limit)
+        return list(query.where(Egress.id < before) if before else query)
+
+
 def change(scope: Scope, account_id: object, values: Mapping[str, Any]) -> Account:
     """Change some fields; a password that is left out stays.  Raises Invalid, NotFound."""
     account = scope.get(Account, account_id)

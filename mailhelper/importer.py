@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from peewee import chunked
 
-from mailhelper import jobs
+from mailhelper import accounts, jobs
 from mailhelper.errors import Invalid
 from mailhelper.imap import Fetched
 from mailhelper.intake import BATCH, Intake
-from mailhelper.models import Account, Folder, Job
+from mailhelper.models import Account, Job
 from mailhelper.runner import Step
 from mailhelper.scope import Scope
 
@@ -55,7 +55,7 @@ def run(scope: Scope, job: Job, step: Step) -> dict[str, Any]:
     counts = {"added": 0, "known": 0, "failed": 0}
     intake, total, done = Intake(scope, account), max(1, _count(path)), 0
     for name, mails in groupby(_read(path, counts), key=lambda found: found.folder):
-        folder = _folder(scope, account, name)
+        folder = accounts.local_folder(scope, account, name, name.lower() if name.lower() in ("inbox", "sent") else "")
         for batch in chunked(mails, BATCH):
             kept = intake.keep(folder, [intake.arrive(Fetched(_uid(scope, found.raw), found.received, found.flags, found.raw)) for found in batch])
             counts["added"] += kept.new
@@ -63,13 +63,6 @@ def run(scope: Scope, job: Job, step: Step) -> dict[str, Any]:
             done += len(batch)
             step(min(done, total), total, "importing")
     return counts
-
-
-def _folder(scope: Scope, account: Account, name: str) -> Folder:
-    key = scope.vault.lookup("folder", name)
-    row: Folder | None = scope.select(Folder).where(Folder.account == account, Folder.name_key == key).get_or_none()
-    role = name.lower() if name.lower() in ("inbox", "sent") else ""
-    return row or scope.create(Folder, account=account, name=name, name_key=key, role=role)
 
 
 def _uid(scope: Scope, raw: bytes) -> int:

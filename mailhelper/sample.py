@@ -40,18 +40,12 @@ def _place(scope: Scope, lang: str) -> tuple[Account, dict[str, Folder]]:
     with db.atomic():
         limits.count(f"sample:{scope.user.id}", 1)      # writing one row makes the other wait for our commit
         account = _account(scope) or accounts.create_local(scope, t(lang, "welcome.sample_name"), ADDRESS)
-        return account, {name: _folder(scope, account, name) for name in FOLDERS}
+        return account, {name: accounts.local_folder(scope, account, name, role) for name, role in FOLDERS.items()}
 
 
 def _account(scope: Scope) -> Account | None:
     """Known by its owner's address: its name is in the language of whoever loaded it, and can be changed."""
     return next((one for one in accounts.listed(scope) if one.kind == "local" and one.address == ADDRESS), None)
-
-
-def _folder(scope: Scope, account: Account, name: str) -> Folder:
-    key = scope.vault.lookup("folder", name)
-    row: Folder | None = scope.select(Folder).where(Folder.account == account, Folder.name_key == key).get_or_none()
-    return row or scope.create(Folder, account=account, name=name, name_key=key, role=FOLDERS[name])
 
 
 def _uid(letter: Letter) -> int:

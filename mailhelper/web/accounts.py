@@ -8,12 +8,12 @@ from mailhelper import accounts, providers, sync
 from mailhelper.errors import Invalid, sentence
 from mailhelper.imap import Probe
 from mailhelper.language import t
-from mailhelper.models import ACTIVE, Account, Job
+from mailhelper.models import ACTIVE, Account, Egress, Job
 from mailhelper.scope import Scope
 from mailhelper.web import form, session, side
 from mailhelper.web.email import count_start
 from mailhelper.web.render import page
-from mailhelper.web.routing import accepted, lang, see_other
+from mailhelper.web.routing import accepted, lang, listed, see_other
 
 SERVER_FIELDS = ("host", "security", "username", "fingerprint")
 
@@ -167,6 +167,16 @@ def api_test(scope: Scope, id: int) -> dict[str, Any]:
     error = None if probe.ok else {"code": probe.code, "message": sentence(lang(), probe.code, probe.params)}
     return {"ok": probe.ok, "error": error, "fingerprint": probe.fingerprint, "capabilities": sorted(probe.capabilities),
             "folders": [{"name": one.name, "role": one.role} for one in probe.folders]}
+
+
+def api_egress(scope: Scope) -> dict[str, Any]:
+    """Each outbound connection that was made or refused for this user."""
+    limit, before = form.paging()
+    return listed(accounts.ledger(scope, limit + 1, before), limit, _connection, scope.select(Egress).count())
+
+
+def _connection(row: Egress) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ("id", "at", "host", "port", "purpose", "sent", "received", "refused", "reason")}
 
 
 def api_folders(scope: Scope, id: int) -> dict[str, Any]:

@@ -69,6 +69,18 @@ def refuse_unknown(values: Mapping[str, Any], allowed: Collection[str] | None) -
         raise Invalid(fields=dict.fromkeys(unknown, "unknown_field"))
 
 
+def paging(most: int = 200) -> tuple[int, int | None]:
+    """(limit, id to stay below) of a list whose newest rows come first.  Raises Invalid with limit or cursor."""
+    asked = query()
+    refuse_unknown(asked, {"limit", "cursor"})
+    limit, cursor = asked.get("limit", "50"), asked.get("cursor", "")
+    if not limit.isdecimal() or not 1 <= int(limit[:9]) <= most:
+        raise Invalid(fields={"limit": ("out_of_range", {"low": 1, "high": most})})
+    if cursor and not (cursor.isdecimal() and len(cursor) < 10):
+        raise Invalid(fields={"cursor": "bad_cursor"})
+    return int(limit), int(cursor) if cursor else None
+
+
 def is_json() -> bool:
     """Whether the request's body is JSON."""
     return (request.content_type or "").split(";")[0].strip().lower() == "application/json"

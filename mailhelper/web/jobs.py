@@ -3,13 +3,13 @@
 from typing import Any
 
 from mailhelper import jobs, language
-from mailhelper.errors import Invalid, sentence
+from mailhelper.errors import sentence
 from mailhelper.language import t
 from mailhelper.models import COMPLETED, Job, JobLog
 from mailhelper.scope import Scope
 from mailhelper.web import form, side
 from mailhelper.web.render import page
-from mailhelper.web.routing import lang, see_other
+from mailhelper.web.routing import lang, listed, see_other
 
 
 def index(scope: Scope) -> str:
@@ -51,14 +51,5 @@ def cancel(scope: Scope, id: str) -> Any:
 
 
 def api_list(scope: Scope) -> dict[str, Any]:
-    asked = form.query()
-    form.refuse_unknown(asked, {"limit", "cursor"})
-    limit, cursor = asked.get("limit", "50"), asked.get("cursor")
-    if not limit.isdecimal() or not 1 <= int(limit[:9]) <= 200:
-        raise Invalid(fields={"limit": ("out_of_range", {"low": 1, "high": 200})})
-    if cursor and not (cursor.isdecimal() and len(cursor) < 10):
-        raise Invalid(fields={"cursor": "bad_cursor"})
-    found = jobs.page(scope, int(limit) + 1, int(cursor) if cursor else None)
-    items = [jobs.shown(job, lang()) for job in found[:int(limit)]]
-    following = str(found[int(limit) - 1].id) if len(found) > int(limit) else None
-    return {"items": items, "next": following, "total": scope.select(Job).count()}
+    limit, before = form.paging()
+    return listed(jobs.page(scope, limit + 1, before), limit, lambda job: jobs.shown(job, lang()), scope.select(Job).count())

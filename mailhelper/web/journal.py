@@ -11,7 +11,7 @@ from mailhelper.models import DONE, PENDING, Act, Folder, Mail
 from mailhelper.scope import Scope
 from mailhelper.web import form, session
 from mailhelper.web.render import page
-from mailhelper.web.routing import lang, see_other
+from mailhelper.web.routing import lang, listed, see_other
 
 MOST = 200          # mails of one call
 FLAGS = {"read": "seen", "flagged": "flagged"}      # field of the API → what of an act
@@ -88,16 +88,8 @@ def api_bulk(scope: Scope) -> dict[str, Any]:
 
 
 def api_list(scope: Scope) -> dict[str, Any]:
-    asked = form.query()
-    form.refuse_unknown(asked, {"limit", "cursor"})
-    limit, cursor = asked.get("limit", "50"), asked.get("cursor")
-    if not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST:
-        raise Invalid(fields={"limit": ("out_of_range", {"low": 1, "high": MOST})})
-    if cursor and not (cursor.isdecimal() and len(cursor) < 10):
-        raise Invalid(fields={"cursor": "bad_cursor"})
-    found = journal.page(scope, int(limit) + 1, int(cursor) if cursor else None)
-    following = str(found[int(limit) - 1].id) if len(found) > int(limit) else None
-    return {"items": [_item(one) for one in found[:int(limit)]], "next": following, "total": scope.select(Act).count()}
+    limit, before = form.paging(MOST)
+    return listed(journal.page(scope, limit + 1, before), limit, _item, scope.select(Act).count())
 
 
 def api_undo(scope: Scope, id: int) -> dict[str, Any]:

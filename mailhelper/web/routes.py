@@ -139,6 +139,10 @@ ROUTES: list[Route] = [
         "colours": {"red": 0, "yellow": 1, "green": 0}, "open": 1, "done": 2, "total": 3}),
     Route("GET", "/api/jobs", jobs.api_list, token="read", summary="Jobs, newest first", query={"limit": "at most 200", "cursor": "`next`"},
           example=items(TASK)),
+    Route("GET", "/api/egress", accounts.api_egress, token="read", summary="Outbound connections, newest first",
+          query={"limit": "at most 200", "cursor": "`next`"}, example=items({
+              "id": 9, "at": "2026-11-20T09:12:00.000Z", "host": "imap.example.org", "port": 993, "purpose": "imap", "sent": 812, "received": 40961,
+              "refused": False, "reason": ""})),
     Route("GET", "/api/sessions", people.sessions, token="read", summary="Sessions", example=items({**GRANT, "current": True})),
     Route("DELETE", "/api/sessions", people.delete_session, token="write", summary="End a session", query={"id": "session id"},
           example={"deleted": True}),

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -49,6 +49,12 @@ def _plain(value: Any) -> str:
     if isinstance(value, dt.datetime):
         return f"{value.isoformat(timespec='milliseconds')}Z"      # RFC 3339; naive UTC inside
     raise TypeError(type(value).__name__)
+
+
+def listed(found: Sequence[Any], limit: int, shape: Callable[[Any], dict[str, Any]], total: int) -> dict[str, Any]:
+    """The JSON of a list whose newest rows come first; `found` has one row more than `limit` when there is a next page."""
+    following = str(found[limit - 1].id) if len(found) > limit else None
+    return {"items": [shape(row) for row in found[:limit]], "next": following, "total": total}
 
 
 def accepted(job: Job, message: str) -> dict[str, Any] | HTTPResponse:

@@ -200,3 +200,13 @@ def test_fetching_is_a_job(ann: Scope, client: Client) -> None:
     assert client("POST", "/mail-accounts/fetch", json={}).status == 409
     for wrong in (0, -1, True, "5", 1.5):
         assert client("POST", f"/mail-account/{made.id}/fetch", json={"max_emails": wrong}).json["fields"].keys() == {"max_emails"}
+
+
+def test_the_ledger_names_each_connection_to_its_owner_alone(ann: Scope, bob: Scope, client: Client) -> None:
+    made = accounts.create(ann, BODY)
+    with ScriptedServer({"LIST": FOLDERS}) as server:
+        client("POST", f"/api/accounts/{made.id}/test", json={"imap": LOCAL | {"port": server.port}})
+    line = client("GET", "/api/egress").json["items"][0]
+    assert (line["host"], line["port"], line["purpose"], line["refused"]) == ("127.0.0.1", server.port, "imap", False)
+    assert client("GET", "/api/egress?limit=0").status == 400
+    assert Client(bob)("GET", "/api/egress").json == {"items": [], "next": None, "total": 0}
