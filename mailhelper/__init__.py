@@ -5,7 +5,7 @@ __version__ = "0.1.0"
 # Bottom to top.  A module may import only modules that stand before it (tests/test_layers.py).
 ORDER = """
 config logs language errors text passwords crypto db models scope limits
-egress headers html message sanitize providers imapfolders imapwire imapfetch imapwrite imap
+egress headers html message sanitize mailhosts imapfolders imapwire imapfetch imapwrite imap
 lists deadline reading phishing bulk asks gist triage
 queue jobs runner
 users senders threads accounts search intake mails ratings journal acts prefetch sync importer samplemail sample

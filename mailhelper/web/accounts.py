@@ -4,7 +4,7 @@ from typing import Any
 
 from bottle import response
 
-from mailhelper import accounts, providers, sync
+from mailhelper import accounts, mailhosts, sync
 from mailhelper.errors import Invalid, sentence
 from mailhelper.imap import Probe
 from mailhelper.language import t
@@ -86,7 +86,7 @@ def _submit(scope: Scope, account: Account | None) -> Any:
 def _proposed(typed: dict[str, Any]) -> dict[str, Any]:
     if "@" not in typed["address"]:
         return {}
-    server = providers.propose(typed["address"])["imap"]
+    server = mailhosts.propose(typed["address"])["imap"]
     return {"host": server["host"], "port": str(server["port"]), "security": server["security"], "username": typed["username"] or typed["address"]}
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mailhelper import language
-from mailhelper.providers import BY_DOMAIN, propose
+from mailhelper.mailhosts import BY_DOMAIN, propose
 
 
 @pytest.mark.parametrize(("address", "imap", "smtp", "hint"), [
