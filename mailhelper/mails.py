@@ -1,20 +1,19 @@
 """Stored mails: lists of them, the matrix, one to read."""
 
 import base64
-import binascii
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from peewee import JOIN, SQL, Case, Expression, ModelSelect, fn
+from peewee import JOIN, SQL, Case, ModelSelect, fn
 
-from mailhelper import intake, language, message, search, triage
+from mailhelper import filters, intake, language, message, search, triage
 from mailhelper.db import now, rows
-from mailhelper.errors import Invalid, NotFound, sentence
+from mailhelper.errors import Invalid, sentence
 from mailhelper.message import Attachment
-from mailhelper.models import Account, Body, Folder, Mail, Rating, Raw
+from mailhelper.models import Body, Folder, Mail, Rating, Raw
 from mailhelper.scope import Scope
 from mailhelper.text import words
 
@@ -44,10 +43,10 @@ class Page(NamedTuple):
 def page(scope: Scope, asked: Mapping[str, str], lang: str) -> Page:
     """Rows by the query parameters of GET /api/emails.  Raises Invalid with the wrong parameters, NotFound for foreign ids."""
     sort, limit = _sort(asked), _limit(asked)
-    wanted = [*_filters(scope, asked), *([] if asked.get("folder") else _kept(scope))]
+    wanted = [*filters.conditions(scope, asked), *([] if asked.get("folder") else _kept(scope))]
     query = _rows(scope).where(*wanted).order_by(*(column.desc() for column in SORTS[sort])).limit(limit + 1)
     if asked.get("cursor"):
-        query = query.where(_after(SORTS[sort], asked["cursor"]))
+        query = query.where(filters.after(SORTS[sort], asked["cursor"]))
     found = rows(query)
     following = _cursor(found[limit - 1], sort) if len(found) > limit else None
     total = scope.select(Mail).where(*wanted).count()
@@ -189,109 +188,9 @@ def _limit(asked: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _filters(scope: Scope, asked: Mapping[str, str]) -> list[Expression]:
-    wrong: dict[str, Any] = {}
-    where: list[Expression] = []
-    for name, text in asked.items():
-        if name not in FILTERS:
-            wrong[name] = "unknown_field"
-        elif text:
-            try:
-                where += [FILTERS[name](scope, text)] if FILTERS[name] else []
-            except Invalid as error:
-                wrong |= {name: (error.code, error.params)}
-    if wrong:
-        raise Invalid(fields=wrong)
-    return where
-
-
-def _account(scope: Scope, text: str) -> Expression:
-    return Mail.account == scope.get(Account, text)
-
-
-def _folder(scope: Scope, text: str) -> Expression:
-    """By id, else by name; a folder may be called "2026"."""
-    named = scope.select(Folder, Folder.id).where(Folder.name_key == scope.vault.lookup("folder", text))
-    try:
-        if text.isdecimal():
-            return Mail.folder == scope.get(Folder, text)
-    except NotFound:
-        if not named.exists():
-            raise
-    return Mail.folder << named
-
-
-def _level(column: Any) -> Any:
-    def read(scope: Scope, text: str) -> Expression:
-        if text not in ("1", "2", "3"):
-            raise Invalid("out_of_range", low=1, high=3)
-        return column == int(text)
-    return read
-
-
-def _choice(column: Any, choices: Sequence[str]) -> Any:
-    def read(scope: Scope, text: str) -> Expression:
-        if text not in choices:
-            raise Invalid("bad_choice", choices=", ".join(choices))
-        return column == text
-    return read
-
-
-def _yes(condition: Expression, otherwise: Expression) -> Any:
-    def read(scope: Scope, text: str) -> Expression:
-        if text.lower() not in ("1", "0", "true", "false"):
-            raise Invalid("not_a_boolean")
-        return condition if text.lower() in ("1", "true") else otherwise
-    return read
-
-
-def _is(column: Any) -> Any:
-    return _yes(column == True, column == False)        # noqa: E712 - SQL
-
-
-def _day(compare: Any) -> Any:
-    def read(scope: Scope, text: str) -> Expression:
-        try:
-            at = dt.datetime.fromisoformat(text)
-            at = (at if at.tzinfo else at.replace(tzinfo=language.zone(scope.user.timezone))).astimezone(dt.UTC).replace(tzinfo=None)
-        except (ValueError, OverflowError):
-            raise Invalid("bad_date") from None
-        return compare(at)      # type: ignore[no-any-return]
-    return read
-
-
-FILTERS: dict[str, Any] = {
-    "account": _account, "folder": _folder, "urgency": _level(Mail.urgency), "importance": _level(Mail.importance),
-    "category": _choice(Mail.category, triage.CATEGORIES), "kind": _choice(Mail.kind, triage.KINDS),
-    "unread": _yes(Mail.seen == False, Mail.seen == True), "flagged": _is(Mail.flagged), "answered": _is(Mail.answered),      # noqa: E712
-    "needs_reply": _is(Mail.needs_reply), "done": _yes(Mail.done_at.is_null(False), Mail.done_at.is_null()),
-    "since": _day(lambda at: Mail.date >= at), "before": _day(lambda at: Mail.date < at), "sort": None, "limit": None, "cursor": None,
-}
-
-
 def _cursor(row: tuple[Any, ...], sort: str) -> str:
     values = [row[PLACE[column.name]] for column in SORTS[sort]]
     return base64.urlsafe_b64encode(json.dumps([str(value) for value in values]).encode()).decode().rstrip("=")
-
-
-def _after(columns: Sequence[Any], cursor: str) -> Expression:
-    """Rows below the cursor's, all columns descending."""
-    try:
-        texts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        values = [dt.datetime.fromisoformat(text) if column is Mail.date else _number(text) for column, text in zip(columns, texts, strict=True)]
-    except (ValueError, TypeError, RecursionError, binascii.Error):
-        raise Invalid(fields={"cursor": "bad_cursor"}) from None
-    below = columns[-1] < values[-1]
-    for column, value in zip(columns[-2::-1], values[-2::-1], strict=True):
-        below = (column < value) | ((column == value) & below)
-    return below
-
-
-def _number(text: str) -> int:
-    """Raises ValueError also for what is too large for a column."""
-    if abs(number := int(text)) >= 2 ** 31:
-        raise ValueError
-    return number
 
 
 # ── one mail ──

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mailhelper import users
-from mailhelper.mails import FILTERS
+from mailhelper.filters import FILTERS
 from mailhelper.models import Account, Act, Job, JobLog, Mail
 from mailhelper.scope import Scope
 from mailhelper.web import openapi
