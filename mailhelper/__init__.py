@@ -8,9 +8,11 @@ config logs language errors text passwords crypto db models scope limits
 egress headers html message sanitize mailhosts imapfolders imapwire imapfetch imapwrite imap
 lists deadline reading phishing bulk asks gist triage
 queue jobs runner
-users senders threads accounts search intake filters mails ratings journal acts prefetch sync importer samplemail sample
+users senders threads accounts search intake filters mails
+styles drafts
+ratings journal acts prefetch sync importer samplemail sample
 web.form web.compress web.render web.session web.routing web.side
-web.people web.matrix web.inbox web.email web.journal web.accounts web.jobs web.ops web.openapi
+web.people web.styles web.matrix web.inbox web.drafts web.email web.journal web.accounts web.jobs web.ops web.openapi
 web.routes web.app
 process worker serve demo doctor cli __main__
 """.split()

@@ -1,12 +1,12 @@
 """Every table, and what of it a thief of the database could read.
 
     plain        ids, dates, sizes, flags, uids, ratings, states, counts, progress; and these words of our own making:
-                 User.name .language .timezone .theme .density · Grant.purpose .scopes · Account.kind .mode .error · Folder.role .error ·
-                 Mail.layer .category .kind · Rating.layer .category .kind .rated_by .error · Job.kind .state .claimed_by .message .error ·
-                 JobLog.code · Act.what .state .by .error · Egress.purpose .reason
-    sealed       Grant.label · Account.name .address .imap .smtp .filters .authserv · Folder.name · Mail.head · Raw.data · Body.content ·
-                 Rating.detail · Sender.address · Job.note .params .result .error_params · JobLog.params · Act.detail ·
-                 Egress.host
+                 User.name .language .timezone .theme .density · Grant.purpose .scopes · Account.kind .mode .judge .error · Folder.role .error ·
+                 Mail.layer .category .kind · Rating.layer .category .kind .rated_by .error · Style.name · Draft.state .style .written_by ·
+                 Job.kind .state .claimed_by .message .error · JobLog.code · Act.what .state .by .error · Egress.purpose .reason
+    sealed       Grant.label · Account.name .address .imap .smtp .filters .authserv .signature · Folder.name · Mail.head · Raw.data · Body.content ·
+                 Rating.detail · Sender.address · Style.content · Draft.people .subject .text · Job.note .params .result .error_params ·
+                 JobLog.params · Act.detail · Egress.host
     wrapped key  User.wrapped_key by the password; Grant.wrapped by the holder's secret or the instance key
     hash         Grant.secret_hash, Throttle.bucket
     keyed hash   beside a sealed value, where SQL must find it: Message-ID and References (Mail.message_key, ThreadKey.key), sender address
@@ -17,6 +17,7 @@ Sealed columns open only inside their owner's Scope; no query here.  The table i
 """
 
 from peewee import (
+    SQL,
     BigIntegerField,
     BlobField,
     BooleanField,
@@ -84,6 +85,9 @@ class Account(Owned):
     imap = SealedJSON(null=True)                            # {host, port, security, username, password, fingerprint}
     smtp = SealedJSON(null=True)                            # the same
     mode = CharField(max_length=16, default="builtin")      # none, builtin, llm_anonymized, llm_original
+    judge = CharField(max_length=8, default="unsure", constraints=[SQL("DEFAULT 'unsure'")])      # where a model is asked: unsure, all
+    judge_from = DateTimeField(null=True)                   # when a model was allowed: mail received before is left alone
+    signature = Sealed(null=True)                           # under replies from this mailbox; wins over the style's
     filters = SealedJSON(null=True)                         # {include, exclude, since, unseen, newest, total}
     background = BooleanField(default=False)                # the owner opted in to syncing while logged out
     authserv = Sealed(null=True)                            # authserv-id of the account's own mail server, learned (RFC 8601)
@@ -213,6 +217,33 @@ class Sender(Owned):
         indexes = ((("user", "address_key"), True), (("user", "domain_key"), False))
 
 
+class Style(Owned):
+    """How the user's replies of one style are written; a style without a row is as styles.PLAIN says."""
+    name = CharField(max_length=16)                         # professional, formal, friendly, brief, decline
+    content = SealedJSON()                                  # {address, greeting, closing, signature, instructions}
+
+    class Meta:
+        indexes = ((("user", "name"), True),)
+
+
+class Draft(Owned):
+    """A mail that is being written.  A new answer of a model is a new row, so that what a person edited stays."""
+    account = ForeignKeyField(Account, on_delete="CASCADE", backref="+")           # whom it will be from
+    mail = ForeignKeyField(Mail, on_delete="SET NULL", null=True, backref="+", index=False)       # which it answers; null: none, or it is gone
+    version = SmallIntegerField(default=1)                  # counts up by answered mail
+    state = CharField(max_length=10, default="draft")
+    style = CharField(max_length=16, default="")            # in which a model was asked to write it
+    written_by = CharField(max_length=100)                  # llm:<model>, user
+    people = SealedJSON()                                   # {to, cc, bcc}: [[name, address], …] each
+    subject = Sealed()
+    text = Sealed()
+    created_at = DateTimeField(default=now)
+    edited_at = DateTimeField(null=True)                    # when a person last changed it
+
+    class Meta:
+        indexes = ((("mail", "version"), True), (("user", "created_at"), False))
+
+
 QUEUED, RUNNING, RETRYING, WAITING = "queued", "running", "retrying", "waiting"
 COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
 ACTIVE = (QUEUED, RUNNING, RETRYING, WAITING)
@@ -295,4 +326,4 @@ class Egress(Owned):
         indexes = ((("user", "at"), False),)
 
 
-TABLES = [User, Throttle, Grant, Account, Folder, Thread, ThreadKey, Mail, Raw, Body, Rating, Sender, Job, JobLog, Act, Egress]
+TABLES = [User, Throttle, Grant, Account, Folder, Thread, ThreadKey, Mail, Raw, Body, Rating, Sender, Style, Draft, Job, JobLog, Act, Egress]

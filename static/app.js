@@ -1,5 +1,6 @@
 /* Comfort on top of pages that work without it. */
 
+import { offer } from "./copy.js";
 import { fade } from "./dom.js";
 import * as forms from "./forms.js";
 import * as keys from "./keys.js";
@@ -14,8 +15,9 @@ fade();
 remember();
 equip();
 watch();
+offer();
 zones();
-document.addEventListener("placed", () => { follow(); fade(); equip(); watch(); zones(); });
+document.addEventListener("placed", () => { follow(); fade(); equip(); watch(); offer(); zones(); });
 addEventListener("popstate", () => location.reload());
 
 /* Whoever signs up lives where their browser does. */

@@ -61,10 +61,12 @@ async function show(answer, parts = PARTS) {
   document.dispatchEvent(new Event("placed"));
 }
 
+/* What somebody is writing stays as it is. */
 function place(part, page) {
   const name = part.dataset.live ? `[data-live="${part.dataset.live}"]` : part.id ? `#${part.id}` : part.matches(".side") ? ".side" : part.localName;
   const fresh = page.querySelector(name);
   if (part.id === "toasts" && !fresh.children.length) return;
+  if ([...part.querySelectorAll("textarea")].some((field) => field.value !== field.defaultValue)) return;
   if (fresh && fresh.outerHTML !== part.outerHTML) part.replaceWith(document.adoptNode(fresh));
 }
 

@@ -2,9 +2,10 @@
 
 import datetime as dt
 
+from mailhelper import drafts
 from mailhelper.imap import Fetched
 from mailhelper.intake import Intake
-from mailhelper.models import Account, Act, Folder, Job, Mail
+from mailhelper.models import Account, Act, Draft, Folder, Job, Mail
 from mailhelper.scope import Scope
 
 ADDRESS = "ann@home.example"
@@ -59,3 +60,8 @@ def done(scope: Scope) -> Act:
         place = {"folder": mail.folder_id, "name": "INBOX", "uid": mail.uid, "uidvalidity": 1}
         return scope.create(Act, account=mail.account_id, mail=mail, what="seen", value=True, state="done",
                             detail={"subject": "Contract", "from": place, "undoes": None})
+
+
+def draft(scope: Scope) -> Draft:
+    """An answer to some mail of the world."""
+    return drafts.write(scope, scope.select(Mail).get(), "Dear Miriam,\n\nyes, on [day].", "professional", "llm:test")

@@ -5,7 +5,7 @@ from typing import Any
 
 from bottle import response
 
-from mailhelper import jobs, limits, mails, message, ratings, sanitize
+from mailhelper import drafts, jobs, limits, mails, message, ratings, sanitize
 from mailhelper.errors import Invalid
 from mailhelper.language import t
 from mailhelper.models import Mail
@@ -33,6 +33,7 @@ def show(scope: Scope, id: int) -> str:
         "email/show", mail={**mail, "headers_short": _short(mail["headers"]), "warnings": warnings, "invitation": None,
                             "attachments": _files(mail["attachments"])},
         remote=form.flag("remote"), blocked=clean.blocked if clean else 0, view_as=form.text("view"),
+        drafts=drafts.of_mail(scope, id),
         jobs={"reprocess": side.shown(running, lang()) if running else None})
 
 

@@ -20,6 +20,11 @@ def text(name: str, default: str = "") -> str:
     return (request.query.getunicode(name, default) if value is None else value).strip()
 
 
+def given(*names: str) -> dict[str, str]:
+    """The form fields of these names that the form has, as typed."""
+    return {name: value for name in names if (value := request.forms.getunicode(name)) is not None}
+
+
 def secret(name: str) -> str:
     """A password field: as typed."""
     return request.forms.getunicode(name) or ""

@@ -1,6 +1,6 @@
 """The map of the app: every URL, who may ask, what it needs, and an example of what it answers."""
 
-from mailhelper.web import accounts, email, inbox, jobs, journal, matrix, openapi, ops, people
+from mailhelper.web import accounts, drafts, email, inbox, jobs, journal, matrix, openapi, ops, people, styles
 from mailhelper.web.routing import Route
 
 TRIAGE = {
@@ -39,6 +39,12 @@ ACT = {
 }
 GRANT = {"id": 7, "label": "Firefox", "created_at": "2026-11-20T09:12:00.000Z", "used_at": "2026-11-20T09:12:00.000Z",
          "expires_at": "2026-12-20T09:12:00.000Z"}
+STYLE = {"name": "formal", "address": "sie", "greeting": "", "closing": "Freundliche Grüße", "signature": "Anna Beck", "instructions": ""}
+DRAFT = {
+    "id": 4, "email_id": 5, "account_id": 1, "version": 1, "state": "draft", "style": "formal", "written_by": "llm:qwen3",
+    "to": [{"name": "Miriam Keller", "address": "miriam@example.org"}], "cc": [], "bcc": [], "subject": "Re: Contract", "text": "Dear Miriam, …",
+    "created_at": "2026-11-20T09:12:00.000Z", "edited_at": None,
+}
 ME = {"id": 1, "name": "anna", "roles": ["user"],
       "settings": {"language": "en", "timezone": "Europe/Berlin", "theme": "auto", "density": "comfortable", "idle_minutes": 30}}
 LIST_QUERY = {
@@ -80,6 +86,9 @@ ROUTES: list[Route] = [
     Route("POST", "/journal/<id:int>/undo", journal.undo, token="write"),
     Route("POST", "/email/<id:int>/correct", email.correct, token="triage"),
     Route("POST", "/email/<id:int>/correct/undo", email.undo_correct, token="triage"),
+    Route("GET", "/drafts/<id:int>", drafts.show),
+    Route("POST", "/drafts/<id:int>", drafts.save),
+    Route("POST", "/drafts/<id:int>/delete", drafts.delete),
     Route("GET", "/accounts", accounts.index),
     Route("GET", "/accounts/new", accounts.new),
     Route("POST", "/accounts/new", accounts.add),
@@ -90,6 +99,8 @@ ROUTES: list[Route] = [
     Route("GET", "/jobs/<id:int>", jobs.show),
     Route("GET", "/settings", people.settings_page),
     Route("POST", "/settings", people.settings),
+    Route("GET", "/settings/styles", styles.index),
+    Route("POST", "/settings/styles", styles.save),
     Route("POST", "/settings/password", people.password),
     Route("POST", "/settings/sessions/<id:int>/delete", people.end_session),
     # ── jobs ──
@@ -132,6 +143,14 @@ ROUTES: list[Route] = [
     Route("GET", "/api/journal", journal.api_list, token="read", summary="What was done to mails, newest first",
           query={"limit": "at most 200", "cursor": "`next`"}, example=items(ACT)),
     Route("POST", "/api/journal/<id:int>/undo", journal.api_undo, token="write", summary="Undo one act", body={}, example=ACT),
+    Route("GET", "/api/reply-styles", styles.api_list, token="read", summary="How replies are written", example=items(STYLE)),
+    Route("GET", "/api/reply-styles/<style>", styles.api_show, token="read", summary="One style", example=STYLE),
+    Route("PUT", "/api/reply-styles/<style>", styles.api_change, token="write", summary="Change a style; what is left out stays",
+          body={"address": "sie", "closing": "Freundliche Grüße"}, example=STYLE),
+    Route("GET", "/api/drafts/<id:int>", drafts.api_show, token="read", summary="A mail being written", example=DRAFT),
+    Route("PUT", "/api/drafts/<id:int>", drafts.api_change, token="write", summary="Change a draft; what is left out stays",
+          body={"to": [{"name": "", "address": "miriam@example.org"}], "text": "Dear Miriam, …"}, example=DRAFT),
+    Route("DELETE", "/api/drafts/<id:int>", drafts.api_delete, token="write", summary="Throw a draft away", example={"deleted": True}),
     Route("GET", "/api/search", inbox.api_search, token="read", summary="Search", query={"q": "words, from: to: subject: …", "limit": "at most 200"},
           example=items({**ROW, "highlights": ["Contract"]})),
     Route("GET", "/api/matrix", matrix.api, token="read", summary="Counts of the matrix", example={

@@ -3,8 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+from mailhelper.styles import ADDRESSES, NAMES, PLAIN
 from mailhelper.web.render import View
-from tests.web.samples import FORM, JOBS, NOW, SETTINGS, accounts, acts, inbox, job, mail, matrix, rows, triage, view
+from tests.web.samples import FORM, JOBS, NOW, SETTINGS, accounts, acts, draft, inbox, job, mail, matrix, rows, triage, view
+
+STYLE = {"name": "formal", **PLAIN, "signature": "Anna Beck\nKirchweg 4"}
+DRAFT = {"to": "miriam.keller@example.org", "cc": "", "bcc": "", "subject": "Re: Contract", "text": "Dear Miriam,\n\nyes."}
 
 
 def pages() -> list[tuple[str, str, dict[str, Any], View]]:
@@ -74,6 +78,31 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
             },
             ann,
         ),
+        (
+            "email-draft",
+            "email/show",
+            {
+                "mail": mail(
+                    layers={
+                        "builtin": triage(3, 2),
+                        "base": triage(2, 2) | {"failed": True, "reasons": ["The model's answer made no sense."], "rated_by": "llm:qwen3"},
+                        "optimize": triage(3, 3, rated_by="llm:big", summary="Sign it today.", suggested_tags=["contract"]),
+                        "pattern": None,
+                        "rule": None,
+                        "user": triage(1, 1, rated_by="user"),
+                    }
+                ),
+                "remote": False,
+                "blocked": 0,
+                "jobs": JOBS,
+                "drafts": [draft(edited_at=NOW), draft(id=3, version=1, style="", written_by="user")],
+            },
+            view(path="/email/1"),
+        ),
+        ("draft", "drafts/show", {"draft": draft(), "form": DRAFT, "errors": {}, "versions": [draft(id=3, version=1)]}, ann),
+        ("draft-wrong", "drafts/show", {"draft": draft(email_id=None), "form": DRAFT, "errors": {"to": "Use mail addresses."}, "versions": []}, ann),
+        ("styles", "settings/styles", {"style": STYLE, "names": NAMES, "addresses": ADDRESSES, "errors": {}}, ann),
+        ("styles-wrong", "settings/styles", {"style": STYLE, "names": NAMES, "addresses": ADDRESSES, "errors": {"signature": "Too long."}}, ann),
         ("accounts", "accounts/index", {"accounts": accounts()}, view(path="/accounts")),
         ("accounts-none", "accounts/index", {"accounts": []}, fresh),
         ("account-new", "accounts/form", {"form": {}, "errors": {}, "test": None, "account": None}, fresh),

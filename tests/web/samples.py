@@ -265,6 +265,26 @@ def mail(**more: Any) -> dict[str, Any]:
     )
 
 
+def draft(**more: Any) -> dict[str, Any]:
+    values = {
+        "id": 4,
+        "email_id": 1,
+        "account_id": 1,
+        "version": 2,
+        "state": "draft",
+        "style": "professional",
+        "written_by": "llm:qwen3",
+        "to": [{"name": "Miriam Keller", "address": "miriam.keller@example.org"}],
+        "cc": [],
+        "bcc": [],
+        "subject": "Re: Contract: signature by 17:00",
+        "text": "Dear Miriam,\n\nI will sign it by [time].\n\nBest regards,\nAnna",
+        "created_at": NOW,
+        "edited_at": None,
+    }
+    return values | more
+
+
 def inbox(**more: Any) -> dict[str, Any]:
     values = {
         "list": {"items": rows(), "next": "abc", "total": 1155},

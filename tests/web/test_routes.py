@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 
 from mailhelper import jobs, users
-from mailhelper.models import Account, Act, Job, Mail
+from mailhelper.models import Account, Act, Draft, Job, Mail
 from mailhelper.scope import Scope
 from mailhelper.web.routes import ROUTES
 from mailhelper.web.routing import Route
 from tests.conftest import Client
-from tests.world import done, fill
+from tests.world import done, draft, fill
 
 WITH_ID = [route for route in ROUTES if "<id" in route.path]
 PRIVATE = [route for route in ROUTES if route.access != "public"]
 BODIES: dict[str, Any] = {
     "/api/emails/<id:int>/correct": {"urgency": 1}, "/api/emails/<id:int>/flags": {"done": True, "read": True},
-    "/api/emails/<id:int>/move": {"folder": "INBOX"}, "/api/accounts/<id:int>": {"name": "mine now"},
+    "/api/emails/<id:int>/move": {"folder": "INBOX"}, "/api/drafts/<id:int>": {"text": "mine now"}, "/api/accounts/<id:int>": {"name": "mine now"},
 }
 
 
@@ -34,6 +34,8 @@ def id_of(scope: Scope, route: Route) -> int:
     table: Any = Job if re.search("/(tasks|jobs)/", route.path) else Account if "account" in route.path else Mail
     if "journal" in route.path:
         return done(scope).id
+    if "drafts" in route.path:
+        return draft(scope).id
     if "sessions" in route.path:
         users.open_session(scope, "another browser")
         return scope.grant.id if scope.grant else 0
@@ -44,11 +46,11 @@ def id_of(scope: Scope, route: Route) -> int:
 def test_a_stranger_gets_404_and_changes_nothing(ann: Scope, bob: Scope, route: Route) -> None:
     fill(ann)
     path = filled(route.path, id_of(ann, route))
-    before = [list(ann.select(table).dicts()) for table in (Account, Mail, Job, Act)]
+    before = [list(ann.select(table).dicts()) for table in (Account, Mail, Job, Act, Draft)]
     answer = Client(bob)(route.method, path, json=BODIES.get(route.path), script=True)
     assert answer.status == 404
     assert answer.json["error"] == "not_found"
-    assert [list(ann.select(table).dicts()) for table in (Account, Mail, Job, Act)] == before
+    assert [list(ann.select(table).dicts()) for table in (Account, Mail, Job, Act, Draft)] == before
 
 
 @pytest.mark.parametrize("route", WITH_ID, ids=name)
@@ -75,10 +77,10 @@ def test_nobody_with_a_browser_is_shown_the_sign_in(nobody: Client, route: Route
 def test_a_change_without_csrf_token_is_refused(ann: Scope, route: Route) -> None:
     fill(ann)
     path = filled(route.path, id_of(ann, route))
-    before = [list(ann.select(table).dicts()) for table in (Account, Mail, Job, Act)]
+    before = [list(ann.select(table).dicts()) for table in (Account, Mail, Job, Act, Draft)]
     answer = Client(ann)(route.method, path, csrf=False, script=True)
     assert answer.status == 403
-    assert [list(ann.select(table).dicts()) for table in (Account, Mail, Job, Act)] == before
+    assert [list(ann.select(table).dicts()) for table in (Account, Mail, Job, Act, Draft)] == before
 
 
 @pytest.mark.parametrize("route", [route for route in PRIVATE if route.token], ids=name)

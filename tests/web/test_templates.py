@@ -70,7 +70,7 @@ def test_every_form_that_changes_something_carries_the_token(case, lang):
 def test_every_field_has_a_label_and_every_control_a_name(case, lang):
     document, _ = parsed(case[0], lang)
     labels = {label.get("for") for label in document.iter("label")}
-    for field in [*document.iter("input"), *document.iter("select")]:
+    for field in [*document.iter("input"), *document.iter("select"), *document.iter("textarea")]:
         hidden = field.get("type") == "hidden" or "hidden" in field.attrib
         assert hidden or field.get("aria-label") or field.get("id") in labels
     for control in [*document.iter("button"), *document.iter("a"), *document.iter("summary")]:
@@ -94,7 +94,7 @@ def test_no_icon_is_unused():
 
 
 def test_every_template_has_a_sample():
-    names = {str(path.relative_to(render.TEMPLATES).with_suffix("")) for path in SOURCES} - {"layout", "_partials"}
+    names = {str(path.relative_to(render.TEMPLATES).with_suffix("")) for path in SOURCES if not path.name.startswith("_")} - {"layout"}
     assert names == {case[1] for case in pages()}
 
 
