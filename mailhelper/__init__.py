@@ -8,7 +8,7 @@ config logs language errors text passwords crypto db models scope limits
 egress headers html message sanitize mailhosts imapfolders imapwire imapfetch imapwrite imap
 lists deadline reading phishing bulk asks gist triage
 queue jobs runner
-users senders threads accounts search intake filters mails
+users senders threads pace accounts search intake filters mails
 styles drafts
 ratings journal acts prefetch sync importer samplemail sample
 web.form web.compress web.render web.session web.routing web.side

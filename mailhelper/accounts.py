@@ -6,7 +6,7 @@ from typing import Any
 
 from peewee import Case, fn
 
-from mailhelper import imap, jobs, senders, threads
+from mailhelper import imap, jobs, pace, senders, threads
 from mailhelper.config import config
 from mailhelper.db import db, now
 from mailhelper.egress import Door, Entry, Policy
@@ -15,7 +15,7 @@ from mailhelper.imap import Server
 from mailhelper.models import ACTIVE, Account, Egress, Folder, Grant, Job, Mail
 from mailhelper.scope import Scope, drop_grants, grant
 
-FIELDS = ("name", "address", "imap", "smtp", "mode", "filters", "background")
+FIELDS = ("name", "address", "imap", "smtp", "mode", "filters", "background", "interval")
 SERVER = ("host", "port", "security", "username", "password", "fingerprint")
 FILTERS = ("include", "exclude", "since", "unseen", "newest", "total")
 SECURITY = ("tls", "starttls", "none")
@@ -62,11 +62,14 @@ def change(scope: Scope, account_id: object, values: Mapping[str, Any]) -> Accou
     with scope, db.atomic():
         clean = _checked(values, account)
         clean["address_key"] = _address_key(scope, clean["address"])
-        clean["error"] = None if clean["imap"] != account.imap else account.error       # another name does not make a password right
+        mended = clean["imap"] != account.imap      # another name does not make a password right
+        clean["error"] = None if mended else account.error
         scope.update(Account, **clean).where(Account.id == account.id).execute()
-        account = scope.get(Account, account.id)
-        _grant_background(scope, account)
-    return account
+        changed = scope.get(Account, account.id)
+        if mended or changed.interval != account.interval:
+            pace.hurry(changed)
+        _grant_background(scope, changed)
+    return changed
 
 
 def remove(scope: Scope, account_id: object) -> None:
@@ -90,8 +93,16 @@ def listed(scope: Scope) -> list[Account]:
 
 
 def renew_background(scope: Scope) -> None:
-    """At sign-in: the opt-in to syncing while logged out counts thirty days from now again."""
-    (scope.update(Grant, expires_at=now() + BACKGROUND_TTL).where(Grant.purpose == "background").execute())
+    """At sign-in: the opt-in to syncing while logged out counts thirty days from now again, also where it had run out."""
+    scope.update(Grant, expires_at=now() + BACKGROUND_TTL).where(Grant.purpose == "background").execute()
+    granted = scope.select(Grant, Grant.subject).where(Grant.purpose == "background")
+    for id, in scope.select(Account, Account.id).where(Account.background, Account.id.not_in(granted)).tuples():
+        grant(scope, "background", BACKGROUND_TTL, subject=id)
+
+
+def background_ends(scope: Scope) -> dict[int, dt.datetime]:
+    """{account id: when its opt-in to syncing while logged out runs out}."""
+    return dict(scope.select(Grant, Grant.subject, Grant.expires_at).where(Grant.purpose == "background").tuples())
 
 
 def server(account: Account) -> Server:
@@ -134,8 +145,8 @@ def shown(account: Account, mails: int) -> dict[str, Any]:
     return {
         "id": account.id, "kind": account.kind, "name": account.name, "address": account.address, "mode": account.mode,
         "imap": _without_password(account.imap), "smtp": _without_password(account.smtp), "filters": account.filters,
-        "background": account.background, "synced_at": account.synced_at, "error": account.error, "emails": mails,
-        "created_at": account.created_at,
+        "background": account.background, "interval": account.interval or pace.INTERVAL, "synced_at": account.synced_at,
+        "error": account.error, "emails": mails, "created_at": account.created_at,
     }
 
 
@@ -169,7 +180,7 @@ def folders(scope: Scope, account_id: object) -> list[dict[str, Any]]:
 def _checked(values: Mapping[str, Any], account: Account | None) -> dict[str, Any]:
     """The columns that `values` mean, over those the account has.  Raises Invalid."""
     wrong: dict[str, Any] = {name: "unknown_field" for name in values if name not in FIELDS}
-    fresh: dict[str, Any] = {"smtp": None, "filters": None, "mode": "builtin", "background": False}
+    fresh: dict[str, Any] = {"smtp": None, "filters": None, "mode": "builtin", "background": False, "interval": pace.INTERVAL}
     old = {name: getattr(account, name) for name in FIELDS} if account else fresh
     merged = {**old, **values}
     _text(merged, "name", wrong, merged.get("address"))
@@ -181,6 +192,7 @@ def _checked(values: Mapping[str, Any], account: Account | None) -> dict[str, An
         wrong["background"] = "not_a_boolean"
     elif merged["background"] and account and account.kind != "imap":
         wrong["background"] = "local_account"
+    merged["interval"] = _whole(pace.INTERVAL if merged["interval"] is None else merged["interval"], "interval", pace.LEAST, pace.MOST, wrong)
     if account is None or account.kind == "imap":
         merged["imap"] = _server(merged.get("imap"), old.get("imap"), "imap", wrong)
     elif merged.get("imap"):
@@ -202,6 +214,12 @@ def _text(values: dict[str, Any], name: str, wrong: dict[str, Any], default: Any
     return value.strip()
 
 
+def _whole(value: Any, name: str, low: int, high: int, wrong: dict[str, Any]) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        wrong[name] = ("out_of_range", {"low": low, "high": high})
+    return value
+
+
 def _server(values: Any, old: dict[str, Any] | None, field: str, wrong: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(values, Mapping):
         wrong[field] = "missing"
@@ -215,9 +233,7 @@ def _server(values: Any, old: dict[str, Any] | None, field: str, wrong: dict[str
     for name in ("host", "username", "password"):
         if not isinstance(merged.get(name), str) or not merged[name].strip():
             wrong[f"{field}.{name}"] = "missing"
-    port = merged.get("port")
-    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
-        wrong[f"{field}.port"] = ("out_of_range", {"low": 1, "high": 65535})
+    _whole(merged.get("port"), f"{field}.port", 1, 65535, wrong)
     if merged["security"] not in SECURITY:
         wrong[f"{field}.security"] = ("bad_choice", {"choices": ", ".join(SECURITY)})
     if not isinstance(merged["fingerprint"], str):
@@ -236,9 +252,8 @@ def _filters(values: Any, wrong: dict[str, Any]) -> dict[str, Any] | None:
         if not isinstance(values.get(name, []), list) or not all(isinstance(item, str) for item in values.get(name, [])):
             wrong[f"filters.{name}"] = "not_a_list"
     for name in ("newest", "total"):
-        value = values.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000_000):
-            wrong[f"filters.{name}"] = ("out_of_range", {"low": 1, "high": 10_000_000})
+        if values.get(name) is not None:
+            _whole(values[name], f"filters.{name}", 1, 10_000_000, wrong)
     if not isinstance(values.get("unseen", False), bool):
         wrong["filters.unseen"] = "not_a_boolean"
     try:

@@ -15,7 +15,7 @@ class Error(Exception):
     """
 
     status: ClassVar[int] = 500
-    permanent: ClassVar[bool] = True
+    permanent: bool = True
     code = "internal"
 
     def __init__(self, code: str | None = None, **params: Any) -> None:

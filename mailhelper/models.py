@@ -3,15 +3,17 @@
     plain        ids, dates, sizes, flags, uids, ratings, states, counts, progress; and these words of our own making:
                  User.name .language .timezone .theme .density · Grant.purpose .scopes · Account.kind .mode .judge .error · Folder.role .error ·
                  Mail.layer .category .kind · Rating.layer .category .kind .rated_by .error · Style.name · Draft.state .style .written_by ·
-                 Job.kind .state .claimed_by .message .error · JobLog.code · Act.what .state .by .error · Egress.purpose .reason
+                 Job.kind .state .claimed_by .message .error · JobLog.code · Act.what .state .by .error · Egress.purpose .reason ·
+                 Watch.way .holder
     sealed       Grant.label · Account.name .address .imap .smtp .filters .authserv .signature · Folder.name · Mail.head · Raw.data · Body.content ·
                  Rating.detail · Sender.address · Style.content · Draft.people .subject .text · Job.note .params .result .error_params ·
-                 JobLog.params · Act.detail · Egress.host
+                 JobLog.params · Act.detail · Egress.host · Asked.reasons
     wrapped key  User.wrapped_key by the password; Grant.wrapped by the holder's secret or the instance key
     hash         Grant.secret_hash, Throttle.bucket
-    keyed hash   beside a sealed value, where SQL must find it: Message-ID and References (Mail.message_key, ThreadKey.key), sender address
-                 and domain (Mail.sender_key, Sender.address_key .domain_key), Folder.name_key, Account.address_key, words (mail_words, see
-                 search.py), the bytes of imported mail (Mail.uid of local accounts)
+    keyed hash   beside a sealed value, where SQL must find it: Message-ID and References (Mail.message_key, ThreadKey.key), a subject together
+                 with a person (ThreadSubject.key), sender address and domain (Mail.sender_key, Sender.address_key .domain_key),
+                 Folder.name_key, Account.address_key, words (mail_words, see search.py), the bytes of imported mail (Mail.uid of local
+                 accounts)
 
 Sealed columns open only inside their owner's Scope; no query here.  The table is true: tests/test_migrations.py.
 """
@@ -94,9 +96,25 @@ class Account(Owned):
     synced_at = DateTimeField(null=True)                    # end of the last sync without error
     error = CharField(max_length=40, null=True)             # code of the last sync's failure
     created_at = DateTimeField(default=now)
+    interval = IntegerField(null=True)                      # minutes between syncs that nobody asked for; null: pace.INTERVAL
+    removed_at = DateTimeField(null=True)                   # its owner removed it: no Scope finds it any more, and a job deletes it
 
     class Meta:
         indexes = ((("user", "address_key"), False),)
+
+
+class Watch(Owned):
+    """How a mailbox is followed while nobody asks: when it is synced next, and which process listens to its server meanwhile."""
+    account = ForeignKeyField(Account, on_delete="CASCADE", backref="+", primary_key=True)
+    due = DateTimeField(default=now)                        # not synced by itself before
+    tried_at = DateTimeField(null=True)                     # when a sync last ended, however it did
+    failures = IntegerField(default=0)                      # syncs in a row that failed; the wait grows with them
+    way = CharField(max_length=4, default="")               # idle: its server tells of new mail; poll: it cannot; "": not known yet
+    holder = CharField(max_length=100, null=True)           # who listens: runner.me() of the watcher
+    leased_until = DateTimeField(null=True)                 # another watcher may listen from then on
+
+    class Meta:
+        indexes = ((("user",), False),)
 
 
 class Folder(Owned):
@@ -126,6 +144,17 @@ class ThreadKey(Owned):
     """A Message-ID that some mail of the thread has or names, so that a reply fetched months later joins."""
     thread = ForeignKeyField(Thread, on_delete="CASCADE", backref="+")
     key = BlobField()
+
+    class Meta:
+        indexes = ((("user", "key"), True),)
+
+
+class ThreadSubject(Owned):
+    """That a thread speaks with somebody under a subject: how an answer that names no Message-ID finds it."""
+    thread = ForeignKeyField(Thread, on_delete="CASCADE", backref="+")
+    key = BlobField()
+    at = DateTimeField()                                    # date of the newest such mail of the thread
+    bare = BooleanField(default=False)                      # it is itself such an answer, and what it answers has not come yet
 
     class Meta:
         indexes = ((("user", "key"), True),)
@@ -201,6 +230,15 @@ class Rating(Owned):
 
     class Meta:
         indexes = ((("mail", "layer"), True),)
+
+
+class Asked(Owned):
+    """That a mail the user wrote asks for an answer, so that its thread awaits one until somebody else writes."""
+    mail = ForeignKeyField(Mail, on_delete="CASCADE", backref="+", primary_key=True)
+    reasons = SealedJSON()                                  # [[code, params], …] as in Rating.detail
+
+    class Meta:
+        indexes = ((("user",), False),)
 
 
 class Sender(Owned):
@@ -327,3 +365,4 @@ class Egress(Owned):
 
 
 TABLES = [User, Throttle, Grant, Account, Folder, Thread, ThreadKey, Mail, Raw, Body, Rating, Sender, Style, Draft, Job, JobLog, Act, Egress]
+TABLES += [Watch, ThreadSubject, Asked]

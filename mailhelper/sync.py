@@ -10,17 +10,16 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from mailhelper import accounts, acts, imap, jobs, journal, prefetch
+from mailhelper import accounts, acts, imap, jobs, journal, pace, prefetch
 from mailhelper.db import db, now
-from mailhelper.errors import BadCertificate, BadLogin, Cancelled, Conflict, Error, Invalid, Locked, Refused, Unreachable
+from mailhelper.errors import Cancelled, Conflict, Error, Invalid, Locked, Refused, Unreachable
 from mailhelper.imap import Mailbox
 from mailhelper.intake import BATCH, Intake, Orphans, identity
 from mailhelper.journal import NEVER
 from mailhelper.models import Account, Folder, Job, Mail
 from mailhelper.runner import Step
-from mailhelper.scope import Scope, everyone, open_granted
+from mailhelper.scope import Scope, open_granted
 
-INTERVAL = dt.timedelta(minutes=15)                     # between syncs of a mailbox whose owner is signed out
 LEFT_OUT = ("trash", "junk", "drafts", "all")           # roles not synced unless the account's filters name them
 KNOWN_PLACE = ("inbox", "sent", "archive")              # the order in which folders are fetched; then the others
 LIMITS = ("since", "unseen", "newest", "total")         # filters that leave out mails of a folder
@@ -61,20 +60,18 @@ def start_all(scope: Scope) -> Job:
 
 
 def start_due() -> None:
-    """Start what is due of the accounts whose owner opted in to being synced while signed out.
+    """Start what is due of the mailboxes whose owner opted in to being synced while signed out."""
+    for account in pace.due():
+        pace.begun(account)
+        start_unattended(account)
 
-    A mailbox that refused its password or certificate waits for its owner: trying again would lock it.
-    """
-    since = now() - INTERVAL
-    late = Account.synced_at.is_null() | (Account.synced_at < since)
-    refused = Account.error.startswith("login_") | Account.error.startswith("certificate_")
-    tried = everyone.select(Job, Job.subject).where(Job.kind == "sync_user_emails", Job.created_at > since)
-    for account in everyone.select(Account).where(
-            Account.kind == "imap", Account.background, late, Account.error.is_null() | ~refused, Account.id.not_in(tried)):
-        try:
-            start(open_granted("background", account.id, account.user_id), account.id)
-        except (Conflict, Locked):      # under way already; or the grant has expired, which its owner's page tells
-            continue
+
+def start_unattended(account: Account) -> Job | None:
+    """Start a sync that nobody asked for, with the owner's standing grant; None when one is under way, or the grant has expired."""
+    try:
+        return start(open_granted("background", account.id, account.user_id), account.id, unattended=True)      # type: ignore[attr-defined]
+    except (Conflict, Locked):
+        return None
 
 
 @jobs.kind("sync_all_accounts", retries=1, priority=30)
@@ -98,11 +95,12 @@ def run(scope: Scope, job: Job, step: Step) -> dict[str, Any]:
     except (Cancelled, Locked):     # says nothing about the mailbox
         raise
     except Error as error:
-        scope.update(Account, error=error.code).where(Account.id == account.id).execute()
-        if isinstance(error, BadLogin | BadCertificate):
+        pace.failed(scope, account, error)
+        if pace.stops(error.code):
             step.log("account_stopped", **{**error.params, "code": error.code})
+        error.permanent |= bool(jobs.params(job).get("unattended"))     # then pace decides when to try again
         raise
-    scope.update(Account, error=None, synced_at=now()).where(Account.id == account.id).execute()
+    pace.succeeded(scope, account)
     acts.tell_rest(scope, account)
     return result
 

@@ -107,25 +107,6 @@ def test_signing_in_renews_the_background_grant(ann: Scope) -> None:
     assert dt.timedelta(days=29) < left <= dt.timedelta(days=30)
 
 
-def test_only_what_is_due_is_started_for_people_who_are_away(ann: Scope, bob: Scope) -> None:
-    long_ago = db.now() - dt.timedelta(days=1)
-    made = {name: accounts.create(ann, {**GOOD, "name": name, "background": name != "no opt-in"})
-            for name in ("new", "late", "fresh", "locked", "no opt-in", "just tried")}
-    changes: dict[str, dict[str, Any]] = {"late": {"synced_at": long_ago}, "fresh": {"synced_at": db.now()}, "locked": {"error": "login_failed"}}
-    for name, values in changes.items():
-        ann.update(Account, **values).where(Account.id == made[name].id).execute()
-    ann.create(Job, kind="sync_user_emails", subject=made["just tried"].id, state="failed")
-    with bob:
-        expired = accounts.create(bob, {**GOOD, "background": True})
-    bob.update(Grant, expires_at=long_ago).execute()
-    local = accounts.create_local(ann, "Old mail", ADDRESS)
-    ann.update(Account, background=True).where(Account.id == local.id).execute()
-    sync.start_due()
-    started = {job.subject for job in ann.select(Job).where(Job.state == "queued")}
-    assert started == {made["new"].id, made["late"].id}
-    assert bob.select(Job).where(Job.subject == expired.id).count() == 0
-
-
 def test_imported_mail_has_no_server_to_ask(ann: Scope) -> None:
     local = accounts.create_local(ann, "Old mail", ADDRESS)
     with pytest.raises(Invalid):

@@ -21,7 +21,7 @@ COLUMNS = """SELECT table_name, column_name, data_type, character_maximum_length
 CONSTRAINTS = """SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint
                  WHERE connamespace = current_schema()::regnamespace AND contype IN ('f', 'p', 'u') ORDER BY 1, 2"""
 INDEXES = "SELECT tablename, regexp_replace(indexdef, 'ON [^ ]+', '') FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1, 2"
-ALL = ["0001_initial", "0002_acts", "0004_drafts"]
+ALL = ["0001_initial", "0002_acts", "0004_drafts", "0006_watch"]
 OURS = {model._meta.table_name for model in TABLES}
 
 
@@ -73,6 +73,22 @@ def test_migrating_twice_changes_nothing(empty: Database) -> None:
     before = schema(empty)
     assert database.pending() == [] and database.upgrade() == []
     assert schema(empty) == before
+
+
+def test_an_upgrade_keeps_the_mail_of_an_earlier_version(empty: Database) -> None:
+    """SQLite changes most columns by copying the table and dropping the old one, which would take everything below it along."""
+    database.runner().up(ALL[0])
+    columns = {"user": ("name", "wrapped_key", "admin", "disabled", "language", "timezone", "theme", "density", "idle_minutes", "created_at"),
+               "account": ("user_id", "name", "address", "address_key", "kind", "mode", "background", "created_at"),
+               "folder": ("user_id", "account_id", "name", "name_key", "role", "uidvalidity")}
+    at, false = "2026-11-20 09:12:00", False
+    rows = {"user": ("ann", "", false, false, "", "UTC", "auto", "comfortable", 30, at), "account": (1, b"", b"", b"", "imap", "builtin", false, at),
+            "folder": (1, 1, b"", b"", "inbox", 1)}
+    for table, values in rows.items():
+        places = ", ".join([empty.param] * len(values))
+        empty.execute_sql(f'INSERT INTO "{table}" ({", ".join(columns[table])}) VALUES ({places})', values)
+    database.upgrade()
+    assert [empty.execute_sql(f'SELECT COUNT(*) FROM "{table}"').fetchone()[0] for table in rows] == [1, 1, 1]
 
 
 def test_two_upgrades_at_once_do_not_collide(empty: Database) -> None:

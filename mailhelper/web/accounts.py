@@ -4,7 +4,7 @@ from typing import Any
 
 from bottle import response
 
-from mailhelper import accounts, mailhosts, sync
+from mailhelper import accounts, mailhosts, pace, sync
 from mailhelper.errors import Invalid, sentence
 from mailhelper.imap import Probe
 from mailhelper.language import t
@@ -28,7 +28,7 @@ def index(scope: Scope) -> str:
         rows.append({
             "id": one.id, "name": one.name, "address": one.address, "host": server.get("host", ""), "mode": one.mode, "kind": one.kind,
             "state": side.state(one, set(active)), "last_sync": one.synced_at, "mails": mails.get(one.id, 0), "folders": folders.get(one.id, 0),
-            "error": sentence(lang(), one.error, {"host": server.get("host", ""), "port": server.get("port", "")}) if one.error else None,
+            "error": side.told(one, lang()),
             "job": side.shown(job, lang()) if job else None,
         })
     return page("accounts/index", accounts=rows)
@@ -42,6 +42,7 @@ def edit(scope: Scope, id: int) -> str:
     account = scope.get(Account, id)
     server: dict[str, Any] = account.imap or {}
     values = {"name": account.name, "address": account.address, "mode": account.mode, "background": account.background,
+              "interval": account.interval or pace.INTERVAL,
               **{name: server.get(name, "") for name in (*SERVER_FIELDS, "port")}}
     return _form(values, account)
 
@@ -54,6 +55,12 @@ def save(scope: Scope, id: int) -> Any:
     return _submit(scope, scope.get(Account, id))
 
 
+def renew(scope: Scope) -> Any:
+    accounts.renew_background(scope)
+    session.toast("renewed")
+    return see_other(session.local(form.text("next"), "/accounts"))
+
+
 def delete(scope: Scope, id: int) -> Any:
     accounts.remove(scope, id)
     session.toast("account_removed")
@@ -62,7 +69,8 @@ def delete(scope: Scope, id: int) -> Any:
 
 def _submit(scope: Scope, account: Account | None) -> Any:
     act = form.text("act", "save")
-    typed = {name: form.text(name) for name in ("name", "address", "mode", "port", *SERVER_FIELDS)} | {"background": form.flag("background")}
+    typed: dict[str, Any] = {name: form.text(name) for name in ("name", "address", "mode", "port", "interval", *SERVER_FIELDS)}
+    typed["background"] = form.flag("background")
     if act == "propose" or (act != "propose" and typed["address"] and not typed["host"]):
         typed |= _proposed(typed)
         if act == "propose":
@@ -92,6 +100,8 @@ def _proposed(typed: dict[str, Any]) -> dict[str, Any]:
 
 def _values(typed: dict[str, Any], account: Account | None) -> dict[str, Any]:
     values: dict[str, Any] = {name: typed[name] for name in ("name", "address", "background")} | {"mode": typed["mode"] or "builtin"}
+    if typed["interval"]:
+        values["interval"] = form.whole("interval")
     if account is None or account.kind == "imap":
         values["imap"] = {name: typed[name] for name in SERVER_FIELDS}
         values["imap"] |= {"port": form.whole("port") or _default_port(typed), "password": form.secret("password")}

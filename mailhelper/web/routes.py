@@ -26,11 +26,11 @@ TASK = {
     "started_at": "2026-11-20T09:12:00.120Z", "finished_at": None, "eta": "2026-11-20T09:12:03.000Z",
 }
 SERVER = {"host": "imap.example.org", "port": 993, "security": "tls", "username": "anna@example.org", "password": "…"}
-ACCOUNT_BODY = {"name": "Home", "address": "anna@example.org", "imap": SERVER, "mode": "builtin", "background": False}
+ACCOUNT_BODY = {"name": "Home", "address": "anna@example.org", "imap": SERVER, "mode": "builtin", "background": False, "interval": 15}
 ACCOUNT = {
     "id": 1, "kind": "imap", "name": "Home", "address": "anna@example.org", "mode": "builtin",
     "imap": {"host": "imap.example.org", "port": 993, "security": "tls", "username": "anna@example.org", "fingerprint": ""}, "smtp": None,
-    "filters": None, "background": False, "synced_at": None, "error": None, "emails": 0, "created_at": "2026-11-20T09:12:00.000Z",
+    "filters": None, "background": False, "interval": 15, "synced_at": None, "error": None, "emails": 0, "created_at": "2026-11-20T09:12:00.000Z",
 }
 STATE = {"id": 5, "folder": "INBOX", "flags": {"read": True, "flagged": False, "answered": False}, "done": False, "acts": [7]}
 ACT = {
@@ -95,6 +95,7 @@ ROUTES: list[Route] = [
     Route("GET", "/accounts/<id:int>", accounts.edit),
     Route("POST", "/accounts/<id:int>", accounts.save),
     Route("POST", "/accounts/<id:int>/delete", accounts.delete),
+    Route("POST", "/accounts/renew", accounts.renew),
     Route("GET", "/jobs", jobs.index),
     Route("GET", "/jobs/<id:int>", jobs.show),
     Route("GET", "/settings", people.settings_page),

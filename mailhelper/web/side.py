@@ -1,14 +1,18 @@
 """What stands beside every page: counts, mailboxes, the job under way."""
 
+import datetime as dt
 import time
 from typing import Any
 
-from mailhelper import accounts, jobs, language, mails
-from mailhelper.models import ACTIVE, Job
+from mailhelper import accounts, jobs, language, mails, pace
+from mailhelper.db import now
+from mailhelper.errors import sentence
+from mailhelper.models import ACTIVE, Account, Job
 from mailhelper.scope import Scope
 
 FRESH = 2.0         # seconds; a list page would spend half its time on what stands beside it
 MOST = 1000         # people; then the memory starts anew
+SOON = dt.timedelta(days=5)     # before an opt-in runs out, its owner is told
 _seen: dict[tuple[bytes, str], tuple[float, dict[str, Any]]] = {}
 
 
@@ -35,9 +39,28 @@ def _look(scope: Scope, lang: str) -> dict[str, Any]:
     active = list(scope.select(Job).where(Job.state << ACTIVE).order_by(Job.id.desc()).limit(20))
     busy = {job.subject for job in active if job.kind == "sync_user_emails"}
     folders = accounts.folder_names(scope)
+    listed = accounts.listed(scope)
     boxes = [{"id": one.id, "name": one.name, "kind": one.kind, "state": state(one, busy), "folders": folders.get(one.id, [])}
-             for one in accounts.listed(scope)]
-    return {"nav": {**mails.waiting(scope), "jobs": len(active)}, "accounts": boxes, "job": shown(active[0], lang) if active else None}
+             for one in listed]
+    return {"nav": {**mails.waiting(scope), "jobs": len(active)}, "accounts": boxes, "alerts": _alerts(scope, lang, listed),
+            "job": shown(active[0], lang) if active else None}
+
+
+def _alerts(scope: Scope, lang: str, listed: list[Account]) -> list[dict[str, Any]]:
+    """What the reader has to know on whatever page: mailboxes that are left alone until they act, and an opt-in that runs out."""
+    stopped = [{"text": language.t(lang, "alert.stopped", name=one.name, sentence=told(one, lang)), "kind": "bad", "url": f"/accounts/{one.id}"}
+               for one in listed if pace.stops(one.error)]
+    names = {one.id: one.name for one in listed if one.background}
+    ends = {id: at for id, at in accounts.background_ends(scope).items() if at < now() + SOON} if names else {}
+    ending = [{"text": language.t(lang, "alert.ending", name=names[id], day=language.day(lang, at.date())), "kind": "info", "url": ""}
+              for id, at in ends.items() if id in names]
+    return stopped + ending
+
+
+def told(account: Account, lang: str) -> str:
+    """Why its last sync failed, in words; "" when it did not."""
+    server: dict[str, Any] = account.imap or {}
+    return sentence(lang, account.error, {name: server.get(name, "") for name in ("host", "port")}) if account.error else ""
 
 
 def state(account: Any, busy: set[int]) -> str:

@@ -159,6 +159,9 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
         ("job-done", "jobs/show", {"job": job("completed", finished_at=NOW), "log": [], "result": "6,046 mails fetched."}, ann),
         ("job-waiting", "jobs/show", {"job": job("waiting", progress=0, message=""), "log": [], "result": None}, ann),
         ("settings", "settings/index", SETTINGS, ann),
+        ("settings-alerts", "settings/index", SETTINGS, view(alerts=[
+            {"text": "Home is not fetched any more.", "kind": "bad", "url": "/accounts/1"},
+            {"text": "Home is fetched until Friday.", "kind": "info", "url": ""}])),
         ("journal", "journal/index", {"acts": acts()}, view(path="/journal")),
         ("journal-none", "journal/index", {"acts": []}, ann),
         (
