@@ -5,12 +5,12 @@ __version__ = "0.1.0"
 # Bottom to top.  A module may import only modules that stand before it (tests/test_layers.py).
 ORDER = """
 config logs language errors text passwords crypto db models scope limits
-egress headers html message sanitize mailhosts imapfolders imapwire imapfetch imapwrite imap
+egress headers html message sanitize mailhosts imapfolders imapwire imapfetch imapstate imapwrite imap
 lists deadline reading phishing bulk asks gist triage
 queue jobs runner
-users senders threads pace accounts search intake filters mails
+users senders threads pace accounts search relink intake filters mails
 styles drafts
-ratings journal acts prefetch sync importer samplemail sample
+ratings journal acts prefetch folders state sync importer samplemail sample
 web.form web.compress web.render web.session web.routing web.side
 web.people web.styles web.matrix web.inbox web.drafts web.email web.journal web.accounts web.jobs web.ops web.openapi
 web.routes web.app

@@ -64,6 +64,8 @@ def change(scope: Scope, account_id: object, values: Mapping[str, Any]) -> Accou
         clean["address_key"] = _address_key(scope, clean["address"])
         mended = clean["imap"] != account.imap      # another name does not make a password right
         clean["error"] = None if mended else account.error
+        if clean["filters"] != account.filters:     # what they left out so far is not in what the next sync remembers
+            scope.update(Folder, modseq=None).where(Folder.account == account).execute()
         scope.update(Account, **clean).where(Account.id == account.id).execute()
         changed = scope.get(Account, account.id)
         if mended or changed.interval != account.interval:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from mailhelper import errors, imapfetch, imapfolders, imapwrite
+from mailhelper import errors, imapfetch, imapfolders, imapstate, imapwrite
 from mailhelper.egress import Connection, Door
 from mailhelper.imapfolders import Folder
+from mailhelper.imapstate import Changes, Facts, Selected
 from mailhelper.imapwire import Client, Wire, is_in_use
 from mailhelper.imapwrite import Moved
 
@@ -25,7 +26,6 @@ GREETING_SECONDS = 30.0     # for connecting, encrypting and greeting, each
 PROBE_SECONDS = 15.0        # somebody is waiting
 LOGOUT_SECONDS = 2.0
 REFUSALS = 5                # single mails refused in a row before a fetch is given up
-STATE_ITEMS = "MESSAGES UIDNEXT UIDVALIDITY"
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,12 @@ class Server:
             raise ValueError("security")        # a typing error must not mean "unencrypted"
 
 
-class Selected(NamedTuple):
-    uidvalidity: int
-    uidnext: int
-    exists: int
-    highestmodseq: int      # 0 where the server has no CONDSTORE (RFC 7162)
-
-
 class Fetched(NamedTuple):
     uid: int
     received: datetime      # INTERNALDATE, naive UTC
     flags: tuple[str, ...]
     raw: bytes
+    object_id: str = ""     # as in Facts
 
 
 class Probe(NamedTuple):
@@ -131,11 +125,30 @@ class Mailbox:
 
     def folders(self) -> list[Folder]:
         """All folders, roles given by the server (RFC 6154) or else guessed from the usual names."""
+        return [folder for folder, _ in self._listed([])]
+
+    def census(self) -> list[tuple[Folder, Selected | None]]:
+        """All folders with their numbers, where the server gives them in one answer (RFC 5819); else None for each.
+
+        Before any folder is opened: from here on the server may say which mails vanished (QRESYNC).
+        """
         with translated(self.host):
-            answers = self._client.list_answers(special_use={"SPECIAL-USE", "LIST-EXTENDED"} <= self.capabilities)
-            listed = imapfolders.read(answers)
+            if "QRESYNC" in self.capabilities and self._wire.state == "AUTH":
+                self._client.enable("QRESYNC")
+        items = imapstate.status_items(self.capabilities) if "LIST-STATUS" in self.capabilities else []
+        try:
+            return self._listed([f"STATUS ({' '.join(items)})"] if items else [])
+        except errors.Refused:      # promised more than it can do
+            return self._listed([])
+
+    def _listed(self, options: list[str]) -> list[tuple[Folder, Selected | None]]:
+        if {"SPECIAL-USE", "LIST-EXTENDED"} <= self.capabilities:
+            options = ["SPECIAL-USE", *options]
+        with translated(self.host):
+            listed = imapfolders.read(self._client.list_answers(*options))
+            numbers = imapstate.listed(self._client)
         self._client.wire_names = {one.name: one.wire for one in listed}
-        return imapfolders.with_roles(listed)
+        return [(folder, numbers.get(one.wire)) for folder, one in zip(imapfolders.with_roles(listed), listed, strict=True)]
 
     def examine(self, name: str) -> Selected:
         """Open a folder for reading only.  Raises Refused folder_refused."""
@@ -147,11 +160,23 @@ class Mailbox:
 
     def status(self, name: str) -> Selected:
         """The same numbers, without opening the folder where it is not open already (RFC 9051 §6.3.11)."""
-        items = STATE_ITEMS.split() + (["HIGHESTMODSEQ"] if "CONDSTORE" in self.capabilities else [])
         with self._about(name):
             if name == self._folder:
                 self._wire.noop()       # of an open folder the server tells what it last told this session
-            return _selected(self._client.folder_status(name, items))
+            return imapstate.status(self._client, name, imapstate.status_items(self.capabilities))
+
+    def changes(self, name: str, uidvalidity: int, modseq: int) -> Changes:
+        """Open a folder for reading, and hear what happened in it since that MODSEQ; only where the server has QRESYNC (RFC 7162)."""
+        self._folder, self._exists = "", 0
+        with self._about(name):
+            changes = imapstate.resync(self._client, name, uidvalidity, modseq)
+        self._folder, self._exists = name, changes.selected.exists
+        return changes
+
+    def survey(self, uids: Sequence[int], header: bool = False) -> list[Facts]:
+        """What the given mails of the open folder are known by, short of their text; at most imapfetch.SET_UIDS of them."""
+        with translated(self.host):
+            return list(imapstate.survey(self._wire, uids, imapstate.object_item(self.capabilities), header))
 
     def flags(self, changed_since: int = 0) -> dict[int, tuple[str, ...]]:
         """{UID: flags} of every mail in the open folder; with `changed_since` only of those changed after that MODSEQ (RFC 7162).
@@ -282,8 +307,6 @@ def _login_failure(words: str, host: str) -> errors.Error:
 
 
 def _selected(answer: dict[bytes, Any]) -> Selected:
-    """Numbers of SELECT (EXISTS) or STATUS (MESSAGES); 0 for what the server left out."""
-    def number(*keys: bytes) -> int:
-        return next((int(answer[key]) for key in keys if answer.get(key)), 0)
-
-    return Selected(number(b"UIDVALIDITY"), number(b"UIDNEXT"), number(b"EXISTS", b"MESSAGES"), number(b"HIGHESTMODSEQ"))
+    """Numbers of SELECT; 0 for what the server left out."""
+    uidvalidity, uidnext, exists, modseq = (int(answer.get(key) or 0) for key in (b"UIDVALIDITY", b"UIDNEXT", b"EXISTS", b"HIGHESTMODSEQ"))
+    return Selected(uidvalidity, uidnext, exists, modseq)

@@ -12,6 +12,8 @@ from imapclient.response_parser import parse_fetch_response
 
 from mailhelper.imapwire import Wire
 
+MOST_KEYWORDS, MAX_KEYWORD = 50, 100        # of one mail, and characters of one
+MOST_UIDS = 5_000_000       # of one folder; a server that claims more talks nonsense, and would fill the memory
 SET_UIDS, SET_CHARACTERS = 200, 900         # of one FETCH command; RFC 2683 §3.2.1.5: lines of about 1,000 octets
 
 _ITEM = rb'UID (\d+)|FLAGS \(([^()]*)\)|INTERNALDATE "([^"]*)"|MODSEQ \(\d+\)|RFC822\.SIZE \d+'
@@ -31,6 +33,15 @@ class Item(NamedTuple):
     flags: tuple[str, ...] | None
     received: datetime | None       # naive UTC
     raw: bytes | None
+    more: dict[bytes, Any] = {}     # all that an unusual answer says, as imapclient reads it
+
+
+class Flags(NamedTuple):
+    """What the flags of a mail mean here."""
+    seen: bool
+    flagged: bool
+    answered: bool
+    keywords: tuple[str, ...]       # sorted
 
 
 def fetch(wire: Wire, uids: Sequence[int]) -> Iterator[Item]:
@@ -38,27 +49,27 @@ def fetch(wire: Wire, uids: Sequence[int]) -> Iterator[Item]:
 
     May give items of other mails or without bytes (unsolicited news): the caller looks at uid and raw.
     """
-    for line in wire.answers("FETCH", sequence_set(uids), "(UID FLAGS INTERNALDATE BODY.PEEK[])"):
+    for line in wire.answers("UID", "FETCH", sequence_set(uids), "(UID FLAGS INTERNALDATE BODY.PEEK[])"):
         if not (head := HEAD.fullmatch(line)):
-            yield from _items(wire.rest(line))
+            yield from unusual(wire.rest(line))
             continue
         raw = wire.read(int(head[4]))
         end = wire.readline()
         if tail := TAIL.fullmatch(end):
-            uid, flags, date = head[1] or tail[1], head[2] if head[2] is not None else tail[2], head[3] or tail[3]
-            yield Item(int(uid) if uid else None, None if flags is None else flag_names(flags), _date(date), raw)
+            uid, flags, arrived = head[1] or tail[1], head[2] if head[2] is not None else tail[2], head[3] or tail[3]
+            yield Item(int(uid) if uid else None, None if flags is None else flag_names(flags), date(arrived), raw)
         else:
-            yield from _items([(line.rstrip(b"\r\n"), raw), *wire.rest(end)])
+            yield from unusual([(line.rstrip(b"\r\n"), raw), *wire.rest(end)])
 
 
 def fetch_flags(wire: Wire, modifiers: str | None = None) -> Iterator[tuple[int, tuple[str, ...]]]:
     """(UID, flags) of every mail in the selected folder; `modifiers` as in RFC 7162, "(CHANGEDSINCE 5)"."""
-    for line in wire.answers("FETCH", "1:*", "(UID FLAGS)", *([modifiers] if modifiers else [])):
+    for line in wire.answers("UID", "FETCH", "1:*", "(UID FLAGS)", *([modifiers] if modifiers else [])):
         if match := FLAGS.fullmatch(line):
             if match[1]:
                 yield int(match[1]), flag_names(match[2] or b"")
             continue
-        for item in _items(wire.rest(line), strict=True):
+        for item in unusual(wire.rest(line), strict=True):
             if item.uid:
                 yield item.uid, item.flags or ()
 
@@ -66,18 +77,26 @@ def fetch_flags(wire: Wire, modifiers: str | None = None) -> Iterator[tuple[int,
 def search(wire: Wire, criteria: str, extended: bool) -> list[int]:
     """The UIDs that match in the selected folder; `extended` asks for ranges (RFC 4731), which are short where a list is long."""
     found: set[int] = set()
-    for line in wire.answers("SEARCH", *(["RETURN (ALL)"] if extended else []), criteria):
+    for line in wire.answers("UID", "SEARCH", *(["RETURN (ALL)"] if extended else []), criteria):
         answer = wire.rest(line)[0]
         if match := SEARCH.match(answer) if isinstance(answer, bytes) else None:
             found.update(int(number) for number in match[1].split())        # a long list may come in several lines
         elif match := ESEARCH.match(answer) if isinstance(answer, bytes) else None:
-            for low, _, high in (part.partition(b":") for part in match[1].split(b",")):
-                ends = int(low), int(high or low)
-                found.update(range(min(ends), max(ends) + 1))
+            pairs = ranges(match[1])
+            if sum(high - low for low, high in pairs) > MOST_UIDS:
+                raise wire.lost(code="protocol_error")
+            found.update(*(range(low, high + 1) for low, high in pairs))
     return sorted(found)
 
 
-def _items(parts: list[tuple[bytes, bytes] | bytes], strict: bool = False) -> list[Item]:
+def ranges(uid_set: bytes) -> list[tuple[int, int]]:
+    """b"4,9:7" → [(4, 4), (7, 9)]"""
+    ends = [part.partition(b":") for part in uid_set.split(b",") if part]
+    pairs = [(int(low), int(high or low)) for low, _, high in ends]
+    return [(min(pair), max(pair)) for pair in pairs]
+
+
+def unusual(parts: list[tuple[bytes, bytes] | bytes], strict: bool = False) -> list[Item]:
     """The slow way for every FETCH answer that is legal but unusual; nothing for other answers.
 
     What cannot be read is left out, or raises where `strict`: a mail that is left out of a list of all looks deleted.
@@ -103,7 +122,7 @@ def _item(answer: dict[bytes, Any]) -> Item:
     if raw is not None and not isinstance(raw, bytes):      # a quoted body that looks like a number
         raw = str(raw).encode("ascii")
     names = None if flags is None else flag_names(b" ".join(flag if isinstance(flag, bytes) else b"%d" % flag for flag in flags))
-    return Item(answer.get(b"UID"), names, received, raw)
+    return Item(answer.get(b"UID"), names, received, raw, answer)
 
 
 @lru_cache(maxsize=4096)
@@ -115,7 +134,14 @@ def flag_names(flags: bytes) -> tuple[str, ...]:
     return tuple(name for name in flags.decode("ascii", "replace").split() if name.lower() != "\\recent")
 
 
-def _date(text: bytes | None) -> datetime | None:
+@lru_cache(maxsize=4096)
+def flags_of(names: tuple[str, ...]) -> Flags:
+    """Names of flags as what they mean here."""
+    keywords = sorted({name[:MAX_KEYWORD] for name in names if not name.startswith("\\")})
+    return Flags("\\Seen" in names, "\\Flagged" in names, "\\Answered" in names, tuple(keywords[:MOST_KEYWORDS]))
+
+
+def date(text: bytes | None) -> datetime | None:
     """INTERNALDATE → naive UTC (RFC 9051 §2.3.3); None when it is missing or no date."""
     match = DATE.fullmatch(text.decode("ascii", "replace")) if text else None
     if not match:

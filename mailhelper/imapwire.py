@@ -128,12 +128,12 @@ class Wire(imaplib.IMAP4):
         self.connection.reason = "timed_out" if isinstance(error, TimeoutError) else code
         return errors.Unreachable(self.connection.reason, host=self.host, port=self.port)
 
-    def answers(self, *command: str) -> Iterator[bytes]:
-        """Send a UID command and give each first line of its untagged answers; literals are the caller's to read (`rest`).
+    def answers(self, *command: str | bytes) -> Iterator[bytes]:
+        """Send a command and give each first line of its untagged answers; literals are the caller's to read (`rest`).
 
         Ends at the tagged OK; raises errors.Refused at NO or BAD.  Left early, the next command reads the remainder away.
         """
-        tag = self._command("UID", *command)    # type: ignore[attr-defined]
+        tag = self._command(*command)    # type: ignore[attr-defined]
         self.tagged_commands.pop(tag)
         self.unread = tag + b" "
         while not (line := self.readline()).startswith(self.unread):
@@ -208,9 +208,10 @@ class Client(IMAPClient):
         """The line below."""
         return self._imap
 
-    def list_answers(self, special_use: bool) -> list[Any]:
-        """Raw LIST answers, with the SPECIAL-USE attributes asked for (RFC 6154 §2) where the server knows how."""
-        status, said = self.wire._simple_command("LIST", '""', '"*"', *(["RETURN (SPECIAL-USE)"] if special_use else []))    # type: ignore[attr-defined]
+    def list_answers(self, *options: str) -> list[Any]:
+        """Raw LIST answers, with what more the server is asked for (RFC 5258 §3: SPECIAL-USE, STATUS (…))."""
+        self.wire.untagged_responses.pop("STATUS", None)
+        status, said = self.wire._simple_command("LIST", '""', '"*"', *([f"RETURN ({' '.join(options)})"] if options else []))    # type: ignore[attr-defined]
         self._checkok("LIST", status, said)
         return self.wire._untagged_response(status, said, "LIST")[1]        # type: ignore[attr-defined]
 

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from mailhelper import message, search, senders, text, threads, triage
+from mailhelper import message, relink, search, senders, text, threads, triage
 from mailhelper.db import db, now
 from mailhelper.imap import Fetched
+from mailhelper.imapfetch import Flags, flags_of
 from mailhelper.message import ParsedMail
 from mailhelper.models import Account, Body, Folder, Mail, Rating, Raw
+from mailhelper.relink import Found, Known, Orphans, identity
 from mailhelper.scope import Scope
 from mailhelper.triage import Context, Reason, Sender
 
@@ -25,14 +27,12 @@ STAMPED = 10            # mails that show who the account's own mail server is
 OWN = ("sent", "drafts")    # what the user wrote is done, and nothing to rate
 EARLIEST = dt.datetime(1990, 1, 1)
 
-MAIL = ("account", "folder", "uid", "thread", "message_key", "sender_key", "received", "date", "size", "seen", "flagged", "answered",
-        "has_attachments", "defective", "done_at", "head", "layer", "urgency", "importance", "score", "category", "kind", "needs_reply")
+MAIL = ("account", "folder", "uid", "thread", "object_key", "keywords", "message_key", "sender_key", "received", "date", "size", "seen", "flagged",
+        "answered", "has_attachments", "defective", "done_at", "head", "layer", "urgency", "importance", "score", "category", "kind", "needs_reply")
 RATING = ("mail", "layer", "urgency", "importance", "category", "kind", "spam", "needs_reply", "confidence", "rated_by", "error", "detail",
           "created_at")
 UNRATED = (None, None, None, 0, None, None, None)               # the columns of Mail from `layer` on
 FAILED = ("builtin", *UNRATED[1:])
-
-Orphans = dict[tuple[Any, ...], list[int]]      # identity → mails here that their folder no longer has
 
 
 class Arrival(NamedTuple):
@@ -50,9 +50,9 @@ class Kept(NamedTuple):
 class Prepared(NamedTuple):
     """A mail ready to be stored: sealed and hashed."""
     uid: int
-    flags: tuple[bool, bool, bool]      # seen, flagged, answered
-    identity: tuple[Any, ...]
-    before: tuple[Any, ...]             # values of MAIL from message_key on
+    flags: Flags
+    known: Known
+    before: tuple[Any, ...]             # values of MAIL from object_key on
     rating: tuple[Any, ...] | None      # values of RATING after mail
     raw: bytes
     body: Any
@@ -83,7 +83,7 @@ class Intake:
         ready = [self._prepare(folder, one, mail) for one, mail in parsed]
         people = senders.rows(self.scope, [seen for one in ready for seen in one.seen])
         with db.atomic():
-            rest, moved = self._move(folder, ready, orphans or {})
+            rest, moved = self._move(folder, ready, orphans or Orphans())
             new = self._store(folder, rest)
             if len(new) < len(mails):       # the rare batch that was partly here: the others are counted already
                 people = senders.rows(self.scope, [seen for one in new for seen in one.seen])
@@ -110,17 +110,20 @@ class Intake:
         date = mail.date if mail.date and EARLIEST < mail.date < one.received + dt.timedelta(days=2) else one.received
         message_key = scope.vault.lookup("message-id", mail.message_id) if mail.message_id else None
         sender_key = senders.key(scope, mail.sender.address) if mail.sender.address else None
-        flags = ("\\Seen" in one.flags, "\\Flagged" in one.flags, "\\Answered" in one.flags)
+        flags = flags_of(one.flags)
+        object_key = relink.object_key(scope, one.object_id)
         if folder.role == "inbox":
             self._arrived += 1
             self._stamps.update(mail.header("Authentication-Results").partition(";")[0].split()[:1])
         rating, counted = self._rate(folder, mail, date)
         before = (
-            message_key, sender_key, one.received, date, len(one.raw), *flags,
+            object_key or None, Mail.keywords.db_value(list(flags.keywords) or None), message_key, sender_key, one.received, date, len(one.raw),
+            *flags[:3],
             any(not part.inline for part in mail.attachments), bool(mail.defects),
             date if folder.role in OWN else None, Mail.head.db_value(head(mail)), *counted)
         return Prepared(
-            one.uid, flags, identity(message_key, sender_key, len(one.raw), one.received), before, rating, arrival.sealed,
+            one.uid, flags, Known(object_key, identity(message_key, sender_key, len(one.raw), one.received), one.received), before, rating,
+            arrival.sealed,
             Body.content.db_value(content(mail)) if len(one.raw) > LARGE else None,
             threads.link(scope, mail.message_id, (*mail.references, *mail.in_reply_to), date),
             self._index.row(mail, text.words(mail.text)), self._people(folder, mail, date))
@@ -153,16 +156,13 @@ class Intake:
 
     def _move(self, folder: Folder, ready: list[Prepared], orphans: Orphans) -> tuple[list[Prepared], list[int]]:
         """Give mails that left another place their new one; they keep rating, tags and corrections."""
-        rest, moved = [], []
+        rest, found = [], []
         for one in ready:
-            if known := orphans.get(one.identity):
-                seen, flagged, answered = one.flags
-                moved.append(known.pop())
-                (self.scope.update(Mail, folder=folder, uid=one.uid, seen=seen, flagged=flagged, answered=answered)
-                 .where(Mail.id == moved[-1]).execute())
-            else:
+            if (id := orphans.take(one.known)) is None:
                 rest.append(one)
-        return rest, moved
+            else:
+                found.append(Found(id, one.uid, one.flags, one.known.object_key))
+        return rest, relink.place(self.scope, self.account, folder, found)
 
     def _store(self, folder: Folder, ready: list[Prepared]) -> list[Prepared]:
         """Those that were not there yet."""
@@ -180,11 +180,6 @@ class Intake:
         if len(new) < len(ready):
             threads.drop_empty(scope, joined)
         return [one for _, one in new]
-
-
-def identity(message_key: Any, sender_key: Any, size: int, received: dt.datetime) -> tuple[Any, ...]:
-    """What a mail is known by in whatever folder it is, and under whatever UID; keys as bytes or as the database gives them."""
-    return (bytes(message_key), size) if message_key else (bytes(sender_key or b""), size, received)
 
 
 def head(mail: ParsedMail) -> dict[str, Any]:

@@ -5,15 +5,15 @@
                  Mail.layer .category .kind · Rating.layer .category .kind .rated_by .error · Style.name · Draft.state .style .written_by ·
                  Job.kind .state .claimed_by .message .error · JobLog.code · Act.what .state .by .error · Egress.purpose .reason ·
                  Watch.way .holder
-    sealed       Grant.label · Account.name .address .imap .smtp .filters .authserv .signature · Folder.name · Mail.head · Raw.data · Body.content ·
-                 Rating.detail · Sender.address · Style.content · Draft.people .subject .text · Job.note .params .result .error_params ·
-                 JobLog.params · Act.detail · Egress.host · Asked.reasons
+    sealed       Grant.label · Account.name .address .imap .smtp .filters .authserv .signature · Folder.name · Mail.head .keywords · Raw.data ·
+                 Body.content · Rating.detail · Sender.address · Style.content · Draft.people .subject .text · Job.note .params .result
+                 .error_params · JobLog.params · Act.detail · Egress.host · Asked.reasons
     wrapped key  User.wrapped_key by the password; Grant.wrapped by the holder's secret or the instance key
     hash         Grant.secret_hash, Throttle.bucket
     keyed hash   beside a sealed value, where SQL must find it: Message-ID and References (Mail.message_key, ThreadKey.key), a subject together
                  with a person (ThreadSubject.key), sender address and domain (Mail.sender_key, Sender.address_key .domain_key),
                  Folder.name_key, Account.address_key, words (mail_words, see search.py), the bytes of imported mail (Mail.uid of local
-                 accounts)
+                 accounts), the server's own ids (Mail.object_key, Folder.mailbox_key)
 
 Sealed columns open only inside their owner's Scope; no query here.  The table is true: tests/test_migrations.py.
 """
@@ -124,6 +124,10 @@ class Folder(Owned):
     name_key = BlobField()
     role = CharField(max_length=8, default="")              # inbox, sent, drafts, trash, junk, archive, all, flagged or ""
     uidvalidity = BigIntegerField(default=0)                # 0: never scanned
+    uidnext = BigIntegerField(null=True)                    # with `total` and `modseq` what the server said at the last scan that left nothing open:
+    total = IntegerField(null=True)                         # while it says the same, nothing has changed there; null: look at everything
+    modseq = BigIntegerField(null=True)                     # HIGHESTMODSEQ (RFC 7162); 0 where the server counts no changes
+    mailbox_key = BlobField(null=True)                      # keyed hash of MAILBOXID (RFC 8474), which a renamed folder keeps
     scanned_at = DateTimeField(null=True)                   # last complete scan without error
     error = CharField(max_length=40, null=True)             # code of the last scan's failure
     gone_at = DateTimeField(null=True)                      # the server no longer lists it
@@ -179,6 +183,9 @@ class Mail(Owned):
     answered = BooleanField()
     has_attachments = BooleanField()
     defective = BooleanField(default=False)                 # something was wrong with its bytes; shown as such
+    keywords = SealedJSON(null=True)                        # names of its keywords on the server, sorted; null: none
+    object_key = BlobField(null=True)                       # keyed hash of EMAILID (RFC 8474) or X-GM-MSGID, which a mail keeps wherever it goes
+    partial = BooleanField(null=True)                       # true: a large mail of which only header and text are here
     done_at = DateTimeField(null=True)                      # the owner has dealt with it
     head = SealedJSON()                                     # {subject, from: [name, address], to: [[name, address], …], snippet}
     layer = CharField(max_length=8, null=True)              # which Rating counts; null: not rated
@@ -198,6 +205,9 @@ class Mail(Owned):
             # What stands beside each page is counted in this index alone; rows are large, since they hold sealed subjects.
             (("user", "folder", "done_at", "urgency", "importance", "seen", "needs_reply"), False),
         )
+
+
+Mail.add_index(Mail.index(Mail.account, Mail.object_key, where=Mail.object_key.is_null(False), name="mail_object"))
 
 
 class Raw(Owned):

@@ -2,46 +2,104 @@
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
-from mailhelper import jobs
+from mailhelper import jobs, relink
 from mailhelper.db import db
-from mailhelper.errors import Cancelled, Unreachable
-from mailhelper.imap import Mailbox
-from mailhelper.intake import Arrival, Intake
+from mailhelper.errors import Cancelled, Refused, Unreachable
+from mailhelper.imap import Facts, Mailbox
+from mailhelper.imapfetch import chunks, flags_of
+from mailhelper.intake import BATCH, Arrival, Intake
 from mailhelper.models import Job
+from mailhelper.relink import Found, Orphans
 from mailhelper.scope import everyone
 
-FETCH = 100     # mails a FETCH
-LOOK = 1.0      # seconds between looks whether the job was cancelled
+FETCH = 100             # mails a FETCH
+BATCH_BYTES = 4 << 20   # of mails that are stored together, and wait for it
+LOOK = 1.0              # seconds between looks whether the job was cancelled
 
 
-def ahead(box: Mailbox, name: str, uids: list[int], intake: Intake) -> Generator[list[Arrival], None, None]:
+class Batch(NamedTuple):
+    """Mails to store together, at most BATCH; and mails that are here already and only have a new place."""
+    arrived: list[Arrival]
+    found: list[Found]
+
+
+class Fetcher:
+    """Fetches mails of one folder: what they are known by first, then the text of those that are not here yet."""
+
+    def __init__(self, box: Mailbox, intake: Intake, orphans: Orphans, doubles: Collection[bytes] = ()) -> None:
+        self.box, self.intake, self.orphans, self.doubles = box, intake, orphans, doubles
+
+    def batches(self, uids: list[int]) -> Iterator[Batch]:
+        """All of them, in the order asked for."""
+        for portion in chunks(uids):
+            facts = self._survey(portion)
+            found = list(self._find(facts))
+            if found:
+                yield Batch([], found)
+            known = {one.uid for one in found} | {one.uid for one in facts.values() if self._key(one) in self.doubles}
+            rest = [uid for uid in portion if uid not in known]
+            for at in range(0, len(rest), FETCH):
+                yield from self._fetch(rest[at:at + FETCH], facts)
+
+    def _survey(self, uids: Collection[int]) -> dict[int, Facts]:
+        try:
+            return {one.uid: one for one in self.box.survey(list(uids), header=bool(self.orphans) and not self.orphans.all_have_keys)}
+        except Refused:     # one broken mail; the fetch finds out which
+            return {}
+
+    def _find(self, facts: dict[int, Facts]) -> Iterator[Found]:
+        for one in facts.values() if self.orphans else ():
+            if (id := self.orphans.take(relink.known(self.intake.scope, one))) is not None:
+                yield Found(id, one.uid, flags_of(one.flags), self._key(one))
+
+    def _key(self, one: Facts) -> bytes:
+        return relink.object_key(self.intake.scope, one.object_id)
+
+    def _fetch(self, uids: list[int], facts: dict[int, Facts]) -> Iterator[Batch]:
+        batch: list[Arrival] = []
+        size = 0
+        for mail in self.box.fetch(uids):
+            if mail.uid in facts:
+                mail = mail._replace(object_id=facts[mail.uid].object_id)
+            batch.append(self.intake.arrive(mail))
+            size += len(mail.raw)
+            if len(batch) >= BATCH or size >= BATCH_BYTES:
+                yield Batch(batch, [])
+                batch, size = [], 0
+        if batch:
+            yield Batch(batch, [])
+
+
+def ahead(fetcher: Fetcher, name: str, uids: list[int]) -> Generator[Batch, None, None]:
     """Batches of mails, the next one fetched in another thread while this one is stored."""
+    box = fetcher.box
     box.examine(name)
-    ready: queue.Queue[list[Arrival] | BaseException | None] = queue.Queue(maxsize=1)
+    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(maxsize=1)
 
     def fetch() -> None:
         try:
-            for at in range(0, len(uids), FETCH):
-                ready.put([intake.arrive(mail) for mail in box.fetch(uids[at:at + FETCH])])
+            for batch in fetcher.batches(uids):
+                ready.put(batch)
             ready.put(None)
         except BaseException as error:      # handed over to the thread that can do something about it
             ready.put(error)
 
     thread = threading.Thread(target=fetch, name="fetch", daemon=True)
     thread.start()
-    item: list[Arrival] | BaseException | None = []
+    item: Batch | BaseException | None = Batch([], [])
     try:
         while (item := ready.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
             yield item
     finally:
-        if isinstance(item, list):      # cancelled, or a batch could not be stored: do not wait for the server
+        if isinstance(item, Batch):      # cancelled, or a batch could not be stored: do not wait for the server
             box.abort()
-            while isinstance(ready.get(), list):
+            while isinstance(ready.get(), Batch):
                 continue
         thread.join()
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from mailhelper import db, intake, mails, ratings, senders, sync, triage
+from mailhelper import db, intake, mails, ratings, relink, senders, sync, triage
 from mailhelper.imap import Fetched
-from mailhelper.intake import Intake, Kept, Orphans
+from mailhelper.intake import Intake, Kept
 from mailhelper.models import TABLES, Account, Body, Folder, Mail, Rating, Raw, Sender, Thread
+from mailhelper.relink import Orphans
 from mailhelper.scope import Scope
 from tests.world import ADDRESS, RECEIVED, account, folder, keep, raw
 
@@ -128,7 +129,7 @@ def test_what_left_another_folder_is_moved_with_all_that_was_said_of_it(ann: Sco
     inbox, archive = folder(ann, box), folder(ann, box, "Archive", "archive")
     [mail] = keep(ann, inbox, raw())
     ratings.correct(ann, mail.id, {"urgency": 3})
-    orphans: Orphans = {intake.identity(mail.message_key, mail.sender_key, mail.size, mail.received): [mail.id]}
+    orphans = relink.orphans(ann, [mail.id])
     assert take(ann, archive, (7, raw()), orphans=orphans, flags=("\\Seen",)) == Kept(0, [mail.id])
     moved = ann.get(Mail, mail.id)
     assert (moved.folder_id, moved.uid, moved.seen, moved.layer, moved.urgency) == (archive.id, 7, True, "user", 3)
@@ -139,7 +140,7 @@ def test_a_mail_without_an_id_is_known_by_sender_size_and_arrival(ann: Scope) ->
     box = account(ann)
     inbox, archive = folder(ann, box), folder(ann, box, "Archive", "archive")
     [mail] = keep(ann, inbox, raw(id=""))
-    orphans: Orphans = {intake.identity(mail.message_key, mail.sender_key, mail.size, mail.received): [mail.id]}
+    orphans = relink.orphans(ann, [mail.id])
     later = mail.received + dt.timedelta(hours=1)
     assert take(ann, archive, (6, raw(id="")), orphans=orphans, received=later) == Kept(1, [])
     assert take(ann, archive, (7, raw(id="")), orphans=orphans, received=mail.received) == Kept(0, [mail.id])

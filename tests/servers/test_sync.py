@@ -12,77 +12,16 @@ import pytest
 
 from mailhelper import accounts, db, imap, jobs, mails, prefetch, ratings, runner, sync
 from mailhelper.errors import Refused, Unreachable
-from mailhelper.models import Account, Egress, Folder, Job, JobLog, Mail, Raw
+from mailhelper.models import Account, Egress, Folder, Job, JobLog, Mail
 from mailhelper.scope import Scope
 from tests.conftest import Client
 from tests.scripted_imap import ScriptedServer
 from tests.servers import dovecot as dovecots
+from tests.servers.box import Box, letter, new_uidvalidity
 from tests.servers.dovecot import Dovecot
 from tests.world import raw
 
 pytestmark = [pytest.mark.servers, pytest.mark.skipif(not dovecots.available(), reason="no dovecot here")]
-
-
-def letter(number: int | str, **headers: str) -> bytes:
-    return raw(f"Mail {number}", id=f"{number}@x", **headers)
-
-
-class Box:
-    """A mailbox on the server, and the account here that follows it."""
-
-    def __init__(self, scope: Scope, server: Dovecot) -> None:
-        self.scope, self.server, self.user = scope, server, server.add_user()
-        values = {"address": "ann@home.example", "imap": {"host": "127.0.0.1", "port": server.port, "security": "none", "username": self.user,
-                                                          "password": server.password(self.user)}}
-        self.account: Account = accounts.create(scope, values)
-
-    def deliver(self, *numbers: int | str, folder: str = "INBOX", flags: tuple[str, ...] = (), **headers: str) -> None:
-        self.server.deliver([letter(number, **headers) for number in numbers], folder, self.user, flags)
-
-    def filter(self, **filters: Any) -> None:
-        accounts.change(self.scope, self.account.id, {"filters": filters or None})
-
-    def start(self, **params: Any) -> Job:
-        return sync.start(self.scope, self.account.id, **params)
-
-    def job(self, **params: Any) -> Job:
-        """One run, whatever came of it."""
-        job = self.start(**params)
-        runner.run(job.id)
-        return self.scope.get(Job, job.id)
-
-    def sync(self, **params: Any) -> dict[str, Any]:
-        """The counts of a run that went well."""
-        job = self.job(**params)
-        assert (job.state, job.error) == ("completed", None)
-        result: dict[str, Any] = job.result
-        return result
-
-    def counts(self, **params: Any) -> tuple[int, int, int, int]:
-        result = self.sync(**params)
-        assert result["errors"] == []
-        return result["email_count"], result["updated"], result["moved"], result["deleted"]
-
-    def here(self, folder: str = "") -> set[str]:
-        """Subjects of the mails here."""
-        return {row["subject"].removeprefix("Mail ") for row in self.rows() if folder in ("", row["folder"])}
-
-    def rows(self) -> list[dict[str, Any]]:
-        page = mails.page(self.scope, {"limit": "200"}, "en")
-        assert page.total == len(page.items) == self.scope.select(Raw).count()
-        assert db.db.execute_sql("SELECT COUNT(*) FROM mail_words").fetchone()[0] == page.total
-        return page.items
-
-    def id(self, number: int | str) -> int:
-        return int(next(row["id"] for row in self.rows() if row["subject"] == f"Mail {number}"))
-
-    def act(self, folder: str, *commands: tuple[str, ...]) -> None:
-        """What another mail program does meanwhile."""
-        with self.server.session(self.user) as session:
-            session.select(folder)
-            for name, *arguments in commands:
-                status, said = session.uid(name, *arguments) if name != "EXPUNGE" else session.expunge()
-                assert status == "OK", said
 
 
 @pytest.fixture
@@ -211,16 +150,6 @@ def test_a_folder_that_was_deleted_takes_its_mails(box: Box) -> None:
     assert box.counts() == (1, 0, 0, 0) and box.here("Old") == {"3"}
 
 
-def new_uidvalidity(box: Box, folder: str = "INBOX") -> None:
-    """Dovecot gives new UIDs when its list of them is gone."""
-    place = box.server.maildir(folder, box.user)
-    for path in place.iterdir():
-        if path.name.startswith("dovecot"):
-            path.unlink()
-    (place / "dovecot-uidlist").write_text("3 V1999999999 N1 G0123456789abcdef0123456789abcdef\n")
-    box.server._give(place / "dovecot-uidlist")
-
-
 def test_new_uids_make_no_doubles_and_lose_nothing(box: Box) -> None:
     box.deliver(*range(5))
     box.sync()
@@ -336,15 +265,16 @@ def test_nothing_is_deleted_of_a_mailbox_that_could_not_be_read_to_its_end(box: 
     box.deliver(2, folder="Other")
     box.sync()
     box.act("INBOX", ("STORE", "1", "+FLAGS", "(\\Deleted)"), ("EXPUNGE",))
-    look = imap.Mailbox.flags
+    box.deliver(3, folder="Other")
+    look = imap.Mailbox.changes
 
-    def broken(self: imap.Mailbox, *args: Any) -> Any:
-        if self._folder == "Other":
+    def broken(self: imap.Mailbox, name: str, *args: Any) -> Any:
+        if name == "Other":
             raise Unreachable("connection_lost", host="x")
-        return look(self, *args)
+        return look(self, name, *args)
 
     with monkeypatch.context() as line:
-        line.setattr(imap.Mailbox, "flags", broken)
+        line.setattr(imap.Mailbox, "changes", broken)
         job = box.job()
     assert (job.state, job.error) == ("retrying", "connection_lost") and box.here() == {"1", "2"}
 
@@ -356,7 +286,7 @@ def test_nothing_is_deleted_of_a_folder_that_was_not_searched_to_its_end(box: Bo
     box.act("INBOX", ("STORE", "1", "+FLAGS", "(\\Deleted)"), ("EXPUNGE",))
     box.deliver(3)
 
-    def refused(self: imap.Mailbox, criteria: Any) -> list[int]:
+    def refused(self: imap.Mailbox, criteria: Any = "ALL") -> list[int]:
         raise Refused("command_refused", host="x")
 
     with monkeypatch.context() as server:
