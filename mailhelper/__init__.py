@@ -7,6 +7,7 @@ ORDER = """
 config logs language errors text passwords crypto db models scope limits
 egress headers html message sanitize mailhosts imapfolders imapwire imapfetch imapstate imapwrite imap
 lists deadline reading phishing bulk asks gist triage
+checksums patterns namewords names anonymize concealed tongue chatter answers prompts
 queue jobs runner
 users senders threads pace accounts search relink intake filters mails
 styles drafts

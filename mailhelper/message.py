@@ -46,7 +46,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class ParsedMail:
-    """What is known of a mail; ids are without "<>", `date` is naive UTC, `fields` are unfolded but not decoded."""
+    """What is known of a mail; ids are without "<>", `date` is naive UTC, `fields` are unfolded but not decoded; `tricks` as of text.tricks."""
     size: int
     message_id: str
     in_reply_to: tuple[str, ...]
@@ -64,6 +64,7 @@ class ParsedMail:
     fields: tuple[Field, ...]
     calendar: bytes | None
     defects: tuple[str, ...]
+    tricks: tuple[str, ...] = ()
 
     def header(self, name: str) -> str:
         """The first field of that name, decoded; "" if there is none."""
@@ -135,7 +136,8 @@ def _record(raw: bytes) -> ParsedMail:
         attachments=attachments,
         fields=tuple(fields),
         calendar=calendar,
-        defects=tuple(sorted(defects)),
+        defects=tuple(sorted(defects - text.TRICKS)),
+        tricks=tuple(sorted(defects & text.TRICKS)),
     )
 
 
@@ -265,8 +267,7 @@ def _decoded(raw: bytes, part: _Part, defects: set[str]) -> str:
     if not charset and part.mime == "text/html" and not data.isascii() and (match := _META_CHARSET.search(data[:3000])):
         charset = match[1].decode("ascii")
     decoded, honest = text.decode(data, charset)
-    if not honest:
-        defects.add("bad_charset")
+    defects |= text.tricks(decoded) if honest else {"bad_charset"}
     if "\r" in decoded:
         decoded = decoded.replace("\r\n", "\n").replace("\r", "\n")
     return decoded.replace("\x00", "") if "\x00" in decoded else decoded

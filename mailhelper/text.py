@@ -7,6 +7,7 @@ from functools import lru_cache
 
 MAX_WORDS = 20_000
 LONGEST = 40
+TRICKS = frozenset(("zero_width", "bidi"))
 
 # What senders call a charset and what the bytes really are (the Encoding Standard's supersets).
 SUPERSETS = {
@@ -28,6 +29,10 @@ _ADDRESS = re.compile(r"[^\s<>()\[\]\",;:@]+@[^\s<>()\[\]\",;:@]*[^\W_]")
 _INVISIBLE = re.compile("[\x00\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]+")
 # Joiners have a meaning between letters of some scripts and in emoji, but none behind ASCII.
 _JOINERS = re.compile("(?<![^\x00-\x7f\xa0])[\u200c\u200d]+")
+# Newsletters pad with invisible signs between spaces; within a Latin word, or as a row of Unicode tags (flags aside), they are a trick.
+_SPLIT_WORD = re.compile("(?<=[A-Za-zÀ-ÿ])[\u200b-\u200d\u2060\ufeff]+(?=[A-Za-zÀ-ÿ])"
+                         "|(?<![\U0001f3f4\U000e0000-\U000e007f])[\U000e0000-\U000e007f]{2,}")
+_TURNED = re.compile("[\u202a\u202b\u202d\u202e\u2066-\u2068]")
 _SOFT_HYPHENS = re.compile("(?<=\\w)\u00ad+(?=\\w)")    # elsewhere old mails mean a dash
 _NON_ASCII = re.compile("[^\x00-\x7f]+")
 
@@ -129,6 +134,14 @@ def visible(text: str) -> str:
     if "\u200c" in text or "\u200d" in text:
         text = _JOINERS.sub("", text)
     return _INVISIBLE.sub("", text)
+
+
+def tricks(text: str) -> set[str]:
+    """Invisible signs that deceive: "zero_width" within words or as hidden letters, "bidi" where the direction is turned."""
+    if text.isascii():
+        return set()
+    found = {"zero_width"} if _SPLIT_WORD.search(text) else set()
+    return found | {"bidi"} if _TURNED.search(text) else found
 
 
 def snippet(text: str, length: int = 160) -> str:
