@@ -11,9 +11,9 @@ checksums patterns namewords names anonymize concealed tongue chatter answers pr
 queue jobs runner
 users senders threads pace accounts search relink intake filters mails
 styles drafts
-ratings journal acts prefetch folders state sync importer samplemail sample
+ratings places journal acts prefetch folders state sync importer samplemail sample
 web.form web.compress web.render web.session web.routing web.side
-web.people web.styles web.matrix web.inbox web.drafts web.email web.journal web.accounts web.jobs web.ops web.openapi
+web.people web.styles web.matrix web.inbox web.drafts web.email web.acts web.journal web.accounts web.jobs web.ops web.openapi
 web.routes web.app
 process worker serve demo doctor cli __main__
 """.split()

@@ -158,12 +158,12 @@ def folder_counts(scope: Scope) -> dict[int, int]:
 
 
 def folder_names(scope: Scope) -> dict[int, list[dict[str, Any]]]:
-    """{account id: [{id, name}]} of all folders there are, inbox first."""
+    """{account id: [{id, name, role}]} of all folders there are, inbox first."""
     names: dict[int, list[dict[str, Any]]] = {}
     with scope:
         rows = scope.select(Folder, Folder.account, Folder.id, Folder.name, Folder.role).where(Folder.gone_at.is_null()).tuples()
-        for account, id, name, _ in sorted(rows, key=lambda row: (row[3] != "inbox", row[2].casefold())):
-            names.setdefault(account, []).append({"id": id, "name": name})
+        for account, id, name, role in sorted(rows, key=lambda row: (row[3] != "inbox", row[2].casefold())):
+            names.setdefault(account, []).append({"id": id, "name": name, "role": role})
     return names
 
 

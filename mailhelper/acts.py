@@ -8,35 +8,47 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from peewee import Expression
+
 from mailhelper import accounts, imap, jobs, journal, message
 from mailhelper.db import db, now
 from mailhelper.errors import Conflict, Refused
 from mailhelper.imap import Mailbox
 from mailhelper.imapfetch import chunks, sequence_set
-from mailhelper.journal import FLAGS, LEFT, MOVES, NEVER, Place
+from mailhelper.journal import FLAGS, LEFT, NEVER, Place, Why
 from mailhelper.models import DONE, PENDING, REFUSED, RETRYING, Account, Act, Job, Raw
+from mailhelper.places import MOVES
 from mailhelper.runner import Step
 from mailhelper.scope import Scope
 
 AT_ONCE = 100       # mails a command
+__all__ = ["Why", "act", "act_on_all", "tell", "tell_rest", "undo", "undo_all"]
 Outcome = Act | None | Exception
 
 
-def act(scope: Scope, mail_id: object, what: str, to: object = None) -> Act | None:
-    """Do one thing to one mail: seen, flagged (`to`: bool), move (`to`: folder id or name), trash.  None where it is so already.
+def act(scope: Scope, mail_id: object, what: str, to: object = None, *, why: Why | None = None) -> Act | None:
+    """Do one thing to one mail.  None where it is so already.
 
-    Raises NotFound, Conflict("no_trash"), Invalid for the folder.
+        seen, flagged, answered         to: bool
+        keyword, unkeyword              to: an IMAP keyword (Mail.keywords); whoever calls has the owner's consent
+        move                            to: folder id or name
+        trash, undelete                 undelete: back to where it was before the trash
+        archive                         to: True if the folder may be made where there is none
+
+    why: the rule or job that does it, Why("rule", rule.id, rule.name); None: the user.  Takes effect here at once; a job tells the server.
+    Raises NotFound, Conflict (no_trash, no_archive, not_in_trash), Invalid for the folder or keyword.
     """
-    outcome = act_on_all(scope, [mail_id], what, to)[mail_id]
+    outcome = act_on_all(scope, [mail_id], what, to, why=why)[mail_id]
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
 
 
-def act_on_all(scope: Scope, mail_ids: Sequence[Any], what: str, to: object = None) -> dict[Any, Outcome]:
-    """The same for many mails: for each id its act, None, or why it could not be."""
+def act_on_all(scope: Scope, mail_ids: Sequence[Any], what: str, to: object = None, *, why: Why | None = None,
+               batch: int | None = None) -> dict[Any, Outcome]:
+    """The same for many mails: for each id its act, None, or why it could not be.  They are one batch, or join the one given."""
     with scope:
-        found = journal.outcomes(scope, mail_ids, what, to)
+        found = journal.outcomes(scope, mail_ids, what, to, why, batch)
     tell(scope, {one.account_id for one in found.values() if isinstance(one, Act) and one.state == PENDING})      # type: ignore[attr-defined]
     return dict(found)
 
@@ -50,6 +62,24 @@ def undo(scope: Scope, act_id: object) -> Act:
         if opposite and opposite.state == PENDING:
             tell(scope, {one.account_id})      # type: ignore[attr-defined]
         return scope.get(Act, one.id)
+
+
+def undo_all(scope: Scope, which: Expression) -> tuple[int, int]:
+    """Take back all of these acts that can be (journal.of_rule, .of_day, .of_batch), newest first; how many, and how many could not be."""
+    undone, accounts_ = [0, 0], set()
+    with scope:
+        for one in journal.undoable(scope, which):
+            try:
+                with db.atomic():
+                    opposite = journal.take_back(scope, scope.get(Act, one.id))
+            except Conflict:
+                undone[1] += 1
+                continue
+            undone[0] += 1
+            if opposite and opposite.state == PENDING:
+                accounts_.add(one.account_id)       # type: ignore[attr-defined]
+        tell(scope, accounts_)
+    return undone[0], undone[1]
 
 
 def tell(scope: Scope, account_ids: Iterable[int]) -> None:
@@ -84,6 +114,11 @@ def run(scope: Scope, job: Job, step: Step) -> dict[str, Any]:
             step(sum(counts.values()), sum(counts.values()) + len(todo), "telling")
             teller.tell(list(_first_of_each(todo)))
     return counts
+
+
+def _flag(one: Act) -> str:
+    """What the server calls it."""
+    return FLAGS[one.what] if one.what in FLAGS else str(one.detail["keyword"])
 
 
 def _first_of_each(todo: Sequence[Act]) -> Iterator[Act]:
@@ -129,7 +164,7 @@ class Teller:
         """What may go out in one command: the same thing, in the same folder, to different mails."""
         place = journal.place_of(self.scope, one)
         unclear = one.id if one.sent and one.what in MOVES else 0
-        return one.what in MOVES, place["name"], (one.what, one.value) if one.what in FLAGS else one.detail["to"]["name"], unclear
+        return one.what in MOVES, place["name"], one.detail["to"]["name"] if one.what in MOVES else (_flag(one), one.value), unclear
 
     def _tell(self, folder: str, group: list[Act]) -> None:
         try:
@@ -155,10 +190,12 @@ class Teller:
         try:
             if group[0].what in MOVES:
                 return self._move(group, places)
+            if group[0].what == "keyword" and self.box.keeps.isdisjoint(("\\*", _flag(group[0]))):
+                return self._refuse(group, "act_no_keywords")
             group = [one for one in group if self._mark_sent(one)]
-            uids, flag = [places[one.id]["uid"] for one in group], FLAGS[group[0].what] if group else ""
             if group:
-                self.box.store(uids, *(((flag,), ()) if group[0].value else ((), (flag,))))
+                flag = (_flag(group[0]),)
+                self.box.store([places[one.id]["uid"] for one in group], *((flag, ()) if group[0].value else ((), flag)))
         except Refused:
             if len(group) == 1:
                 return self._refuse(group, "act_refused")
@@ -170,6 +207,8 @@ class Teller:
 
     def _move(self, group: list[Act], places: dict[int, Place]) -> None:
         target: Place = group[0].detail["to"]
+        if any("make" in one.detail for one in group):
+            self.box.make(target["name"])
         before = self.box.status(target["name"])
         group = [one for one in group if self._mark_sent(one, next=before.uidnext)]
         if not group:

@@ -120,6 +120,7 @@ class Mailbox:
         self.host = connection.host
         self.capabilities = frozenset(name.decode("ascii", "replace") for name in client.capabilities())
         self.fingerprint = connection.certificate()
+        self.keeps = frozenset[str]()           # flags that the open folder keeps (PERMANENTFLAGS); "\\*": any keyword
         if "ENABLE" in self.capabilities and "CONDSTORE" in self.capabilities:
             client.enable("CONDSTORE")
 
@@ -218,6 +219,12 @@ class Mailbox:
         with translated(self.host):
             return imapwrite.move(self._client, self.capabilities, uids, folder)
 
+    def make(self, name: str) -> None:
+        """Make sure that there is a folder of this name.  Raises Refused folder_refused."""
+        with self._about(name):
+            if not self._client.folder_exists(name):
+                self._client.create_folder(name)
+
     def remove(self, uids: Sequence[int]) -> bool:
         """Delete mails for good; false where the server cannot delete just these, which are left flagged as \\Deleted."""
         with translated(self.host):
@@ -251,7 +258,8 @@ class Mailbox:
     def _open_folder(self, name: str, readonly: bool) -> Selected:
         self._folder, self._exists = "", 0
         with self._about(name):
-            selected = _selected(self._client.select_folder(name, readonly))
+            answer = self._client.select_folder(name, readonly)
+            selected, self.keeps = _selected(answer), frozenset(flag.decode("ascii", "replace") for flag in answer.get(b"PERMANENTFLAGS", ()))
         self._folder, self._exists = name, selected.exists
         return selected
 

@@ -48,6 +48,7 @@ class User(Table):
     idle_minutes = IntegerField(default=30)                 # a session ends after this silence
     created_at = DateTimeField(default=now)
     seen_at = DateTimeField(null=True)                      # last sign-in
+    leave_unread = BooleanField(null=True)                  # opening a mail does not mark it as read; null: no
 
 
 class Throttle(Table):
@@ -345,18 +346,24 @@ class Act(Owned):
     """A line of the journal: something done to a mail here at once, and told to its server by a job."""
     account = ForeignKeyField(Account, on_delete="CASCADE", backref="+", index=False)
     mail = ForeignKeyField(Mail, on_delete="SET NULL", null=True, backref="+")       # null: the mail is no longer here
-    what = CharField(max_length=10)                         # seen, flagged, move, trash
-    value = BooleanField(null=True)                         # seen, flagged: what it was set to; it was the other before
+    what = CharField(max_length=10)                         # seen, flagged, answered, keyword, move, trash, archive, undelete
+    value = BooleanField(null=True)                         # of a flag or keyword: what it was set to; it was the other before
     state = CharField(max_length=10, default=PENDING)       # done only when the server has confirmed it
     sent = BooleanField(default=False)                      # the server may have heard of it: an answer that got lost is looked for
     by = CharField(max_length=10, default="user")           # user, rule, job
-    detail = SealedJSON()                                   # {subject, from: place, to?: place, next?, undoes?}; see journal.py
+    reference = IntegerField(null=True)                     # the rule or job that did it; no foreign key: the journal outlives them
+    batch = IntegerField(null=True)                         # the first act of those done by one click; null of that one itself
+    told = BooleanField(null=True)                          # its owner has read that it was refused
+    detail = SealedJSON()                                   # {subject, from: place, to?: place, next?, undoes?, …}; see journal.py
     error = CharField(max_length=40, null=True)             # why it was refused, or what is not quite right though done
     at = DateTimeField(default=now)
     done_at = DateTimeField(null=True)                      # when it left `pending`
 
     class Meta:
         indexes = ((("user", "at"), False), (("account", "state"), False))
+
+
+Act.add_index(Act.index(Act.user, where=(Act.state == REFUSED) & Act.told.is_null(), name="act_untold"))
 
 
 class Egress(Owned):

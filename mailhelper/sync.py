@@ -210,8 +210,7 @@ class Sync:
             told = state.flags.get(uid)
             if told is None or told == one.flags:
                 continue
-            flags = told._replace(seen=one.flags.seen if one.id in open_.seen else told.seen,
-                                  flagged=one.flags.flagged if one.id in open_.flagged else told.flagged)
+            flags = told._replace(**{name: getattr(one.flags, name) for name in told._fields if one.id in getattr(open_, name)})
             state.settled &= flags == told
             changed.setdefault(flags, []).append(one.id)
         for (seen, flagged, answered, keywords), ids in changed.items():

@@ -179,7 +179,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 
 def change_settings(scope: Scope, **values: Any) -> None:
-    """language, theme, density, timezone, idle_minutes.  Raises Invalid with the wrong fields; then nothing is changed."""
+    """language, theme, density, timezone, idle_minutes, leave_unread.  Raises Invalid with the wrong fields; then nothing is changed."""
     wrong: dict[str, Any] = {name: ("bad_choice", {"choices": ", ".join(choices)})
                              for name, choices in CHOICES.items() if values.get(name, choices[0]) not in choices}
     if values.get("timezone", "UTC") not in zoneinfo.available_timezones():
@@ -203,5 +203,5 @@ def shown(user: User) -> dict[str, Any]:
     return {
         "id": user.id, "name": user.name, "roles": ["user", "admin"] if user.admin else ["user"],
         "settings": {"language": user.language, "timezone": user.timezone, "theme": user.theme, "density": user.density,
-                     "idle_minutes": user.idle_minutes},
+                     "idle_minutes": user.idle_minutes, "mark_read": not user.leave_unread},
     }

@@ -4,12 +4,14 @@ import { offer } from "./copy.js";
 import { fade } from "./dom.js";
 import * as forms from "./forms.js";
 import * as keys from "./keys.js";
+import * as picks from "./picks.js";
 import { follow } from "./poll.js";
 import { equip, remember } from "./rows.js";
 import { watch } from "./seen.js";
 
 forms.listen();
 keys.listen();
+picks.listen();
 follow();
 fade();
 remember();

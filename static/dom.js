@@ -55,6 +55,7 @@ async function show(answer, parts = PARTS) {
     parts = "#main, .side, #toasts, title";
     scrollTo(0, 0);
   }
+  document.dispatchEvent(new Event("placing"));
   for (const part of document.querySelectorAll(parts)) place(part, page);
   document.querySelector(`.row[data-id="${here}"]`)?.classList.add("here");
   if (again) document.querySelector(again)?.focus({ preventScroll: true });

@@ -1,9 +1,10 @@
 /* The keyboard: j and k walk, letters act on the chosen row or press the control that carries the key, g goes somewhere. */
 
 import { act, chosen, mark, step } from "./rows.js";
+import { pick } from "./picks.js";
 
 const PLACES = { m: "/", i: "/inbox", r: "/inbox?needs_reply=1&done=0&sort=score", a: "/accounts", j: "/jobs", s: "/settings" };
-const ACTS = { m: "read", s: "flagged", "#": "trash" };
+const ACTS = { m: "read", s: "flagged", y: "archive", "#": "trash" };
 let going = 0;      // until when a letter after g is a place
 
 export function listen() {
@@ -27,6 +28,7 @@ function pressed(key, event) {
   if (key === "?") return document.getElementById("help")?.showModal(), true;
   const row = chosen();
   if (row && (key === "o" || (key === "Enter" && event.target === document.body))) return row.querySelector("a").click(), true;
+  if (row && key === "x") return pick(row), true;
   if (row && key === "e") return mark(row), true;
   if (row && ACTS[key]) return act(row, ACTS[key]), true;
   return press(document.querySelector(`[data-key="${CSS.escape(key)}"]`));

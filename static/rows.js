@@ -34,14 +34,16 @@ export async function mark(row, quiet = false) {
 
 const SAID = { read: ["unread", "read"], flagged: ["unflagged", "flagged"] };
 
-/* Turn `read` or `flagged` of a row over, or put its mail into the trash: here at once, on the server by a job. */
+const AWAY = { trash: "trashed", archive: "archived" };
+
+/* Turn `read` or `flagged` of a row over, or put its mail into archive or trash: here at once, on the server by a job. */
 export async function act(row, what) {
   const url = `/api/emails/${row.dataset.id}`, on = !row.classList.contains(what);
   try {
-    const { acts } = await (what === "trash" ? post(`${url}/trash`) : post(`${url}/flags`, { [what]: on }));
-    if (what === "trash" && row === chosen()) step(row.nextElementSibling ? 1 : -1);
+    const { acts } = await (AWAY[what] ? post(`${url}/${what}`) : post(`${url}/flags`, { [what]: on }));
+    if (AWAY[what] && row === chosen()) step(row.nextElementSibling ? 1 : -1);
     await refresh();
-    toast(what === "trash" ? say("trashed") : say(SAID[what][Number(on)]), acts.length ? () => back(acts[0]) : undefined);
+    toast(AWAY[what] ? say(AWAY[what]) : say(SAID[what][Number(on)]), acts.length ? () => back(acts[0]) : undefined);
   } catch (error) {
     toast(error.message);
   }

@@ -149,7 +149,7 @@ class Client:
         if json is not None:
             body, environ["CONTENT_TYPE"] = _dumps(json), "application/json"
         elif form is not None or method == "POST":
-            body = urlencode({**(form or {}), **({"csrf": self.csrf} if csrf and self.csrf else {})}).encode()
+            body = urlencode({**(form or {}), **({"csrf": self.csrf} if csrf and self.csrf else {})}, doseq=True).encode()
             environ["CONTENT_TYPE"] = "application/x-www-form-urlencoded"
         environ |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body), "wsgi.errors": io.StringIO()}
         if self.cookies:

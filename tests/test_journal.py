@@ -1,5 +1,7 @@
 """Acts as they take effect here, before and without a server, and what undo makes of them."""
 
+import datetime as dt
+
 import pytest
 
 from mailhelper import acts, journal
@@ -173,8 +175,8 @@ def test_a_sync_is_told_what_is_open_and_what_ended_since_it_began(ann: Scope) -
         acts.act(ann, mail.id, what, to)
     for line in journal.pending(ann, one.account_id)[:2]:
         journal.confirm(ann, line)
-    assert journal.unsettled(ann, one.account_id, began) == ({one.id}, {two.id}, {three.id}, {(one.folder_id, three.uid)})
-    assert journal.unsettled(ann, one.account_id, now()) == (set(), set(), {three.id}, {(one.folder_id, three.uid)})
+    assert journal.unsettled(ann, one.account_id, began) == ({one.id}, {two.id}, set(), set(), {three.id}, {(one.folder_id, three.uid)})
+    assert journal.unsettled(ann, one.account_id, now()) == (set(), set(), set(), set(), {three.id}, {(one.folder_id, three.uid)})
 
 
 def test_a_new_click_wakes_a_job_that_waits_for_its_next_try(ann: Scope) -> None:
@@ -200,3 +202,104 @@ def test_a_job_ends_only_when_nothing_is_left_and_the_next_click_then_starts_ano
     assert acts._is_over(ann, job)
     acts.act(ann, one.id, "seen", False)
     assert ann.select(Job).where(Job.subject == one.account_id).count() == 1 and ann.select(Job).count() == 2
+
+
+# ── archive, out of the trash, answered, keywords ──
+
+def test_archive_asks_before_it_makes_a_folder(ann: Scope) -> None:
+    one, two, _ = box(ann)
+    with pytest.raises(Conflict, match="no_archive"):
+        acts.act(ann, one.id, "archive")
+    made = acts.act(ann, one.id, "archive", True)
+    again = acts.act(ann, two.id, "archive")
+    assert made and again and where(ann, one) == where(ann, two) == "Archive"
+    assert made.detail["make"] and again.detail["make"], "whichever is told first"
+    assert ann.select(Folder).where(Folder.role == "archive").count() == 1
+
+
+def test_where_all_folders_are_below_the_inbox_the_archive_is_too(ann: Scope) -> None:
+    place = account(ann)
+    inbox = folder(ann, place)
+    folder(ann, place, "INBOX.Trash", "trash"), folder(ann, place, "INBOX.Work", "")
+    [one] = keep(ann, inbox, raw())
+    acts.act(ann, one.id, "archive", True)
+    assert where(ann, one) == "INBOX.Archive"
+
+
+def test_out_of_the_trash_a_mail_goes_where_it_was(ann: Scope) -> None:
+    one, two, three = box(ann)
+    acts.act(ann, one.id, "move", "Work")
+    for mail in (one, two):
+        acts.act(ann, mail.id, "trash")
+        acts.act(ann, mail.id, "undelete")
+    assert (where(ann, one), where(ann, two)) == ("Work", "INBOX")
+    with pytest.raises(Conflict, match="not_in_trash"):
+        acts.act(ann, three.id, "undelete")
+    ann.update(Mail, folder=ann.select(Folder).where(Folder.role == "trash").get()).where(Mail.id == three.id).execute()
+    acts.act(ann, three.id, "undelete")
+    assert where(ann, three) == "INBOX", "thrown away in another program, so nothing is known"
+
+
+def test_a_keyword_is_an_atom(ann: Scope) -> None:
+    one = box(ann)[0]
+    for wrong in ("", "two words", "\\Seen", "Grüße", "(x)", "a" * 51, 5, None):
+        with pytest.raises(Invalid):
+            acts.act(ann, one.id, "keyword", wrong)
+    act = acts.act(ann, one.id, "keyword", "$Important")
+    assert act and (act.what, act.value, act.detail["keyword"]) == ("keyword", True, "$Important")
+    assert ann.get(Mail, one.id).keywords == ["$Important"] and acts.act(ann, one.id, "keyword", "$Important") is None
+    journal.confirm(ann, act)
+    acts.undo(ann, act.id)
+    [opposite] = journal.pending(ann, one.account_id)
+    assert (opposite.value, opposite.detail["keyword"], ann.get(Mail, one.id).keywords) == (False, "$Important", None)
+    journal.refuse(ann, opposite, "act_no_keywords")
+    assert ann.get(Mail, one.id).keywords == ["$Important"]
+
+
+# ── many at once ──
+
+def test_what_a_rule_did_is_taken_back_together(ann: Scope) -> None:
+    one, two, three = box(ann)
+    rule, other = acts.Why("rule", 5, "Newsletters"), acts.Why("rule", 6)
+    acts.act(ann, one.id, "seen", True, why=rule)
+    acts.act(ann, one.id, "move", "Work", why=rule)
+    acts.act(ann, two.id, "trash", why=rule)
+    acts.act(ann, three.id, "trash", why=other)
+    acts.act(ann, three.id, "flagged", True)
+    line = journal.page(ann)[-1]
+    assert (line.by, line.reference, line.detail["why"]) == ("rule", 5, "Newsletters")
+    assert acts.undo_all(ann, journal.of_rule(5)) == (3, 0)
+    assert (where(ann, one), where(ann, two), where(ann, three)) == ("INBOX", "INBOX", "Trash")
+    assert not ann.get(Mail, one.id).seen and ann.get(Mail, three.id).flagged
+    assert acts.undo_all(ann, journal.of_rule(5)) == (0, 0)
+
+
+def test_one_click_on_many_is_taken_back_by_one_click(ann: Scope) -> None:
+    ids = [mail.id for mail in box(ann)]
+    acts.act(ann, ids[0], "flagged", True)
+    first = min(one.id for one in acts.act_on_all(ann, ids, "trash").values() if isinstance(one, Act))
+    assert acts.undo_all(ann, journal.of_batch(first)) == (3, 0)
+    assert {where(ann, ann.get(Mail, id)) for id in ids} == {"INBOX"} and ann.get(Mail, ids[0]).flagged
+
+
+def test_a_day_is_one_of_its_owners_calendar(ann: Scope) -> None:
+    ann.user.timezone = "Pacific/Auckland"
+    one, two, _ = box(ann)
+    early, late = acts.act(ann, one.id, "seen", True), acts.act(ann, two.id, "seen", True)
+    assert early and late
+    ann.update(Act, at=dt.datetime(2026, 11, 20, 10, 59)).where(Act.id == early.id).execute()
+    ann.update(Act, at=dt.datetime(2026, 11, 20, 11, 0)).where(Act.id == late.id).execute()
+    assert acts.undo_all(ann, journal.of_day(ann, dt.date(2026, 11, 21))) == (1, 0)
+    assert ann.get(Mail, one.id).seen and not ann.get(Mail, two.id).seen
+
+
+def test_a_refusal_is_told_until_it_was_read(ann: Scope) -> None:
+    one, two, _ = box(ann)
+    for mail in (one, two):
+        journal.refuse(ann, acts.act(ann, mail.id, "trash"), "act_gone")      # type: ignore[arg-type]
+    acts.act(ann, two.id, "seen", True)
+    assert journal.untold(ann) == 2
+    refused = journal.refused(ann, one.id)
+    assert refused and refused.error == "act_gone" and journal.refused(ann, two.id) is None, "something newer was done to it"
+    journal.mark_told(ann)
+    assert journal.untold(ann) == 0 and journal.refused(ann, one.id) is None

@@ -21,7 +21,7 @@ COLUMNS = """SELECT table_name, column_name, data_type, character_maximum_length
 CONSTRAINTS = """SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint
                  WHERE connamespace = current_schema()::regnamespace AND contype IN ('f', 'p', 'u') ORDER BY 1, 2"""
 INDEXES = "SELECT tablename, regexp_replace(indexdef, 'ON [^ ]+', '') FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1, 2"
-ALL = ["0001_initial", "0002_acts", "0004_drafts", "0005_sync", "0006_watch"]
+ALL = ["0001_initial", "0002_acts", "0004_drafts", "0005_sync", "0006_watch", "0007_acting"]
 OURS = {model._meta.table_name for model in TABLES}
 
 

@@ -336,13 +336,14 @@ def test_ones_own_tokens_can_be_revoked_and_no_others(ann: Scope, bob: Scope) ->
     ("idle_minutes", 10081),
 ])
 def test_wrong_settings_change_nothing(ann: Scope, name: str, value: Any) -> None:
-    good = {"language": "de", "theme": "dark", "density": "compact", "timezone": "Europe/Berlin", "idle_minutes": 60}
+    good = {"language": "de", "theme": "dark", "density": "compact", "timezone": "Europe/Berlin", "idle_minutes": 60, "leave_unread": True}
     with pytest.raises(Invalid) as refused:
         users.change_settings(ann, **{**good, name: value})
     assert list(refused.value.fields) == [name]
     assert users.shown(User.get_by_id(ann.user.id)) == users.shown(ann.user)
     users.change_settings(ann, **good)
-    assert users.shown(User.get_by_id(ann.user.id))["settings"] == good
+    del good["leave_unread"]
+    assert users.shown(User.get_by_id(ann.user.id))["settings"] == {**good, "mark_read": False}
 
 
 def test_nobody_else_is_counted_by_the_limits_of_one(carl: Scope) -> None:

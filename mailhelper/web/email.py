@@ -5,13 +5,13 @@ from typing import Any
 
 from bottle import response
 
-from mailhelper import drafts, jobs, limits, mails, message, ratings, sanitize
-from mailhelper.errors import Invalid
+from mailhelper import drafts, jobs, journal, limits, mails, message, ratings, sanitize
+from mailhelper.errors import Invalid, sentence
 from mailhelper.language import t
 from mailhelper.models import Mail
 from mailhelper.scope import Scope
 from mailhelper.web import form, session, side
-from mailhelper.web.render import page
+from mailhelper.web.render import page, view
 from mailhelper.web.routing import accepted, download, lang, see_other
 
 SHORT_HEADERS = ("From", "To", "Cc", "Reply-To", "Date", "Message-ID", "List-Id", "Authentication-Results")
@@ -28,10 +28,13 @@ def show(scope: Scope, id: int) -> str:
     warnings = [t(lang(), "email.defect")] if mail["defects"] else []
     if clean and clean.hidden:
         warnings.append(t(lang(), "email.hidden_text"))
+    if refused := journal.refused(scope, id):
+        warnings.append(t(lang(), "email.act_refused", why=sentence(lang(), refused.error or "act_refused")))
     running = jobs.active(scope, "reprocess_email_base", id)
     return page(
         "email/show", mail={**mail, "headers_short": _short(mail["headers"]), "warnings": warnings, "invitation": None,
                             "attachments": _files(mail["attachments"])},
+        folders=_folders(mail), mark_read=not scope.user.leave_unread,
         remote=form.flag("remote"), blocked=clean.blocked if clean else 0, view_as=form.text("view"),
         drafts=drafts.of_mail(scope, id),
         jobs={"reprocess": side.shown(running, lang()) if running else None})
@@ -61,6 +64,12 @@ def _pictures(scope: Scope, id: int, attachments: list[dict[str, Any]]) -> dict[
             data = message.attachment(raw, part["number"])[1]
             found[part["content_id"]] = f"data:{part['mime']};base64,{base64.b64encode(data).decode()}"
     return found
+
+
+def _folders(mail: dict[str, Any]) -> list[dict[str, Any]]:
+    """The folders of its mailbox as the side bar has them; the one it is in is marked `here`."""
+    box: dict[str, Any] = next((one for one in view.get().accounts if one["id"] == mail["account_id"]), {"folders": []})
+    return [{**folder, "here": folder["name"] == mail["folder"]} for folder in box["folders"]]
 
 
 def _short(headers: list[list[str]]) -> list[tuple[str, str]]:

@@ -45,6 +45,12 @@ def whole(name: str) -> int | None:
     return int(value)
 
 
+def several(name: str) -> list[int]:
+    """The whole numbers of a field that may come many times, each once; anything else is left out."""
+    values = request.forms.getall(name)
+    return list(dict.fromkeys(int(value) for value in values if value.isdecimal() and len(value) < 10))
+
+
 def query() -> dict[str, str]:
     """The query parameters; an empty one counts as left out."""
     return {name: value for name in request.query if (value := request.query.getunicode(name, "").strip())}
@@ -74,10 +80,10 @@ def refuse_unknown(values: Mapping[str, Any], allowed: Collection[str] | None) -
         raise Invalid(fields=dict.fromkeys(unknown, "unknown_field"))
 
 
-def paging(most: int = 200) -> tuple[int, int | None]:
-    """(limit, id to stay below) of a list whose newest rows come first.  Raises Invalid with limit or cursor."""
+def paging(most: int = 200, more: Collection[str] = ()) -> tuple[int, int | None]:
+    """(limit, id to stay below) of a list whose newest rows come first; `more`: what it also takes.  Raises Invalid with limit or cursor."""
     asked = query()
-    refuse_unknown(asked, {"limit", "cursor"})
+    refuse_unknown(asked, {"limit", "cursor", *more})
     limit, cursor = asked.get("limit", "50"), asked.get("cursor", "")
     if not limit.isdecimal() or not 1 <= int(limit[:9]) <= most:
         raise Invalid(fields={"limit": ("out_of_range", {"low": 1, "high": most})})

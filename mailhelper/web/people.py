@@ -106,7 +106,7 @@ def _with_status(answer: Any, error: Error) -> Any:
 def settings_page(scope: Scope, errors: dict[str, str] | None = None) -> Any:
     user = scope.user
     values = {"language": user.language or lang(), "theme": user.theme, "density": user.density, "timezone": user.timezone,
-              "idle_minutes": user.idle_minutes}
+              "idle_minutes": user.idle_minutes, "mark_read": not user.leave_unread}
     current = scope.grant.id if scope.grant else 0
     sessions = [{"id": one.id, "created_at": one.created_at, "used_at": one.used_at, "current": one.id == current}
                 for one in users.grants(scope, "session")]
@@ -116,7 +116,8 @@ def settings_page(scope: Scope, errors: dict[str, str] | None = None) -> Any:
 def settings(scope: Scope) -> Any:
     try:
         users.change_settings(scope, language=form.text("language"), theme=form.text("theme"), density=form.text("density"),
-                              timezone=form.text("timezone"), idle_minutes=form.whole("idle_minutes") or 0)
+                              timezone=form.text("timezone"), idle_minutes=form.whole("idle_minutes") or 0,
+                              leave_unread=not form.flag("mark_read"))
     except Invalid as error:
         return _with_status(settings_page(scope, error.field_sentences(lang())), error)
     session.toast("saved")

@@ -1,6 +1,6 @@
 """The map of the app: every URL, who may ask, what it needs, and an example of what it answers."""
 
-from mailhelper.web import accounts, drafts, email, inbox, jobs, journal, matrix, openapi, ops, people, styles
+from mailhelper.web import accounts, acts, drafts, email, inbox, jobs, journal, matrix, openapi, ops, people, styles
 from mailhelper.web.routing import Route
 
 TRIAGE = {
@@ -34,8 +34,9 @@ ACCOUNT = {
 }
 STATE = {"id": 5, "folder": "INBOX", "flags": {"read": True, "flagged": False, "answered": False}, "done": False, "acts": [7]}
 ACT = {
-    "id": 7, "email_id": 5, "account_id": 1, "what": "trash", "value": None, "subject": "Contract", "from": "INBOX", "to": "Trash", "undoes": None,
-    "state": "done", "by": "user", "at": "2026-11-20T09:12:00.000Z", "done_at": "2026-11-20T09:12:01.000Z", "error": None, "can_undo": True,
+    "id": 7, "email_id": 5, "account_id": 1, "what": "trash", "value": None, "keyword": None, "subject": "Contract", "from": "INBOX", "to": "Trash",
+    "undoes": None, "state": "done", "by": "user", "reference": None, "why": "", "batch": None,
+    "at": "2026-11-20T09:12:00.000Z", "done_at": "2026-11-20T09:12:01.000Z", "error": None, "can_undo": True,
 }
 GRANT = {"id": 7, "label": "Firefox", "created_at": "2026-11-20T09:12:00.000Z", "used_at": "2026-11-20T09:12:00.000Z",
          "expires_at": "2026-12-20T09:12:00.000Z"}
@@ -46,7 +47,8 @@ DRAFT = {
     "created_at": "2026-11-20T09:12:00.000Z", "edited_at": None,
 }
 ME = {"id": 1, "name": "anna", "roles": ["user"],
-      "settings": {"language": "en", "timezone": "Europe/Berlin", "theme": "auto", "density": "comfortable", "idle_minutes": 30}}
+      "settings": {"language": "en", "timezone": "Europe/Berlin", "theme": "auto", "density": "comfortable", "idle_minutes": 30,
+                   "mark_read": True}}
 LIST_QUERY = {
     "account": "account id", "folder": "folder id or name", "urgency": "1–3", "importance": "1–3", "category": "action_required, urgent, information",
     "kind": "person, newsletter, …", "unread": "1 or 0", "flagged": "1 or 0", "answered": "1 or 0", "needs_reply": "1 or 0", "done": "1 or 0",
@@ -79,10 +81,17 @@ ROUTES: list[Route] = [
     Route("GET", "/email/<id:int>", email.show),
     Route("GET", "/email/<id:int>/body", email.body),
     Route("POST", "/email/<id:int>/done", email.done, token="write"),
-    Route("POST", "/email/<id:int>/read", journal.read, token="write"),
-    Route("POST", "/email/<id:int>/flag", journal.flag, token="write"),
-    Route("POST", "/email/<id:int>/trash", journal.trash, token="write"),
+    Route("POST", "/email/<id:int>/read", acts.read, token="write"),
+    Route("POST", "/email/<id:int>/flag", acts.flag, token="write"),
+    Route("POST", "/email/<id:int>/trash", acts.trash, token="write"),
+    Route("POST", "/email/<id:int>/answered", acts.answered, token="write"),
+    Route("POST", "/email/<id:int>/move", acts.move, token="write"),
+    Route("POST", "/email/<id:int>/archive", acts.archive, token="write"),
+    Route("POST", "/email/<id:int>/undelete", acts.undelete, token="write"),
+    Route("POST", "/inbox/bulk", acts.bulk, token="write"),
     Route("GET", "/journal", journal.index),
+    Route("POST", "/journal/undo", journal.undo_all, token="write"),
+    Route("POST", "/journal/told", journal.told, token="write"),
     Route("POST", "/journal/<id:int>/undo", journal.undo, token="write"),
     Route("POST", "/email/<id:int>/correct", email.correct, token="triage"),
     Route("POST", "/email/<id:int>/correct/undo", email.undo_correct, token="triage"),
@@ -133,16 +142,20 @@ ROUTES: list[Route] = [
     Route("POST", "/api/emails/<id:int>/correct", email.api_correct, token="triage", summary="Say what the rating should have been",
           body={"urgency": 2, "importance": 3}, example=MAIL),
     Route("DELETE", "/api/emails/<id:int>/correct", email.api_uncorrect, token="triage", summary="Take the correction back", example=MAIL),
-    Route("POST", "/api/emails/<id:int>/flags", journal.api_flags, token="write", summary="Read or not, flagged or not, done or not",
-          body={"read": True, "flagged": False, "done": True}, example=STATE),
-    Route("POST", "/api/emails/<id:int>/move", journal.api_move, token="write", summary="Into another folder of its mailbox, by name or id",
+    Route("POST", "/api/emails/<id:int>/flags", acts.api_flags, token="write", summary="Read, flagged, answered, done or not",
+          body={"read": True, "flagged": False, "answered": False, "done": True}, example=STATE),
+    Route("POST", "/api/emails/<id:int>/move", acts.api_move, token="write", summary="Into another folder of its mailbox, by name or id",
           body={"folder": "Archive"}, example=STATE),
-    Route("POST", "/api/emails/<id:int>/trash", journal.api_trash, token="write", summary="Into the trash", body={}, example=STATE),
-    Route("POST", "/api/emails/bulk", journal.api_bulk, token="write",
-          summary="One action on at most 200 mails: " + ", ".join(journal.BULK), body={"ids": [5], "action": "read"},
+    Route("POST", "/api/emails/<id:int>/trash", acts.api_trash, token="write", summary="Into the trash", body={}, example=STATE),
+    Route("POST", "/api/emails/<id:int>/archive", acts.api_archive, token="write",
+          summary="Into the archive; `create` lets the folder be made where there is none", body={"create": True}, example=STATE),
+    Route("POST", "/api/emails/<id:int>/undelete", acts.api_undelete, token="write", summary="Out of the trash, to where it was before", body={},
+          example=STATE),
+    Route("POST", "/api/emails/bulk", acts.api_bulk, token="write",
+          summary="One action on at most 200 mails: " + ", ".join(acts.BULK), body={"ids": [5], "action": "read"},
           example=items({**STATE, "error": None})),
     Route("GET", "/api/journal", journal.api_list, token="read", summary="What was done to mails, newest first",
-          query={"limit": "at most 200", "cursor": "`next`"}, example=items(ACT)),
+          query={"rule": "rule id", "day": "date", "batch": "act id", "limit": "at most 200", "cursor": "`next`"}, example=items(ACT)),
     Route("POST", "/api/journal/<id:int>/undo", journal.api_undo, token="write", summary="Undo one act", body={}, example=ACT),
     Route("GET", "/api/reply-styles", styles.api_list, token="read", summary="How replies are written", example=items(STYLE)),
     Route("GET", "/api/reply-styles/<style>", styles.api_show, token="read", summary="One style", example=STYLE),
@@ -152,6 +165,8 @@ ROUTES: list[Route] = [
     Route("PUT", "/api/drafts/<id:int>", drafts.api_change, token="write", summary="Change a draft; what is left out stays",
           body={"to": [{"name": "", "address": "miriam@example.org"}], "text": "Dear Miriam, …"}, example=DRAFT),
     Route("DELETE", "/api/drafts/<id:int>", drafts.api_delete, token="write", summary="Throw a draft away", example={"deleted": True}),
+    Route("POST", "/api/journal/undo", journal.api_undo_all, token="write", summary="Undo all of a rule, of a day or of one bulk call",
+          body={"day": "2026-11-20"}, example={"undone": 3, "left": 0}),
     Route("GET", "/api/search", inbox.api_search, token="read", summary="Search", query={"q": "words, from: to: subject: …", "limit": "at most 200"},
           example=items({**ROW, "highlights": ["Contract"]})),
     Route("GET", "/api/matrix", matrix.api, token="read", summary="Counts of the matrix", example={

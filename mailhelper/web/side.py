@@ -4,7 +4,7 @@ import datetime as dt
 import time
 from typing import Any
 
-from mailhelper import accounts, jobs, language, mails, pace
+from mailhelper import accounts, jobs, journal, language, mails, pace
 from mailhelper.db import now
 from mailhelper.errors import sentence
 from mailhelper.models import ACTIVE, Account, Job
@@ -47,14 +47,17 @@ def _look(scope: Scope, lang: str) -> dict[str, Any]:
 
 
 def _alerts(scope: Scope, lang: str, listed: list[Account]) -> list[dict[str, Any]]:
-    """What the reader has to know on whatever page: mailboxes that are left alone until they act, and an opt-in that runs out."""
+    """What the reader has to know on whatever page: mailboxes that are left alone until they act, acts that a server refused,
+    and an opt-in that runs out."""
     stopped = [{"text": language.t(lang, "alert.stopped", name=one.name, sentence=told(one, lang)), "kind": "bad", "url": f"/accounts/{one.id}"}
                for one in listed if pace.stops(one.error)]
     names = {one.id: one.name for one in listed if one.background}
     ends = {id: at for id, at in accounts.background_ends(scope).items() if at < now() + SOON} if names else {}
     ending = [{"text": language.t(lang, "alert.ending", name=names[id], day=language.day(lang, at.date())), "kind": "info", "url": ""}
               for id, at in ends.items() if id in names]
-    return stopped + ending
+    count = journal.untold(scope)
+    refused = [{"text": language.t(lang, "journal.refused", count=count), "kind": "bad", "url": "/journal"}] if count else []
+    return stopped + refused + ending
 
 
 def told(account: Account, lang: str) -> str:

@@ -41,7 +41,8 @@ def soon(check):
 def flags(server, folder="INBOX"):
     """{subject: letters of the flags} as the mail server has them."""
     with server.session("ann") as session:
-        session.select(folder, readonly=True)
+        if session.select(folder, readonly=True)[1] == [b"0"]:
+            return {}
         answers = [one for one in session.fetch("1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1] if isinstance(one, tuple)]
     return {words.decode().strip().removeprefix("Subject: "): {name for name in ("Seen", "Flagged") if name.encode() in head}
             for head, words in answers}
@@ -109,3 +110,29 @@ def test_the_mail_page_acts_without_scripts(product, visit):
     assert page.locator("button[data-key=s]").get_attribute("value") == "1"
     page.locator("button[data-key='#']").click()
     assert page.url.endswith("/inbox") and page.locator(".row").count() == 2
+
+
+def test_chosen_rows_are_moved_together_and_brought_back(product, server, visit):
+    page = visit(product.url, product.sign_in())
+    page.goto("/inbox")
+    assert not page.locator("#bulk").is_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.locator(".row .pick input").nth(1).check(force=True)
+    assert page.locator("[data-picked]").inner_text() == "2 chosen"
+    page.locator("#bulk summary").click()
+    page.locator("#bulk-folder").select_option(label="Archive")
+    page.locator("#bulk button[value=move]").click()
+    page.wait_for_selector(".toast:has-text('Moved')")
+    soon(lambda: len(flags(server, "Archive")) == 2)
+    page.locator(".toast button").click()
+    page.wait_for_selector(".toast:has-text('taken back')")
+    soon(lambda: len(flags(server)) == 3)
+
+
+def test_chosen_rows_without_scripts(product, server, visit):
+    page = visit(product.url, product.sign_in(), script=False)
+    page.goto("/inbox")
+    page.locator(".row .pick input").first.check(force=True)
+    page.locator("#bulk button[value=flag]").click()
+    assert page.locator(".row.flagged").count() == 1 and "Flagged." in page.locator(".toast").inner_text()

@@ -36,16 +36,18 @@ class Dovecot(Server):
     without       capabilities that it does not admit to, e.g. ("CONDSTORE", "ESEARCH")
     separator     between the parts of a folder name
     connections   at most so many for one user
+    rights        folders may be made read-only with `protect`
     """
 
     def __init__(self, users: Sequence[str] | dict[str, str] = ("anna", "bob"), tls: bool = False, hosts: dict[str, bool] | None = None,
-                 without: Sequence[str] = (), separator: str = ".", connections: int = 50) -> None:
+                 without: Sequence[str] = (), separator: str = ".", connections: int = 50, rights: bool = False) -> None:
         super().__init__(plain_user("nobody"))
         self.tls_port = free_port()
         self.passwords = dict(users) if isinstance(users, dict) else {user: secrets.token_urlsafe(12) for user in users}
         self.common_password = secrets.token_urlsafe(12)
         self.tls, self.hosts = tls, hosts or {"localhost": False}
         self.without, self.separator, self.connections = set(without), separator, connections
+        self.rights = rights
         self.authority = Authority(self.folder)
         self._numbers = itertools.count(1)
 
@@ -116,6 +118,12 @@ class Dovecot(Server):
             self._give(path)
         return place
 
+    def protect(self, folder: str, user: str = "anna") -> None:
+        """From now on the folder may only be read (RFC 4314), by its owner too."""
+        path = self.maildir(folder, user) / "dovecot-acl"
+        path.write_text("owner lr\n")
+        self._give(path)
+
     def _give(self, path: Path) -> None:
         if self.user:
             shutil.chown(path, self.user, pwd.getpwnam(self.user).pw_gid)
@@ -175,7 +183,7 @@ namespace inbox {{
     special_use = \\Archive
   }}
 }}
-""" + self._capabilities() + self._certificates()
+""" + self._capabilities() + self._certificates() + ("mail_plugins = acl\nplugin {\n  acl = vfile\n}\n" if self.rights else "")
 
     def _capabilities(self) -> str:
         if not self.without:

@@ -5,7 +5,7 @@ from typing import Any
 
 from mailhelper.styles import ADDRESSES, NAMES, PLAIN
 from mailhelper.web.render import View
-from tests.web.samples import FORM, JOBS, NOW, SETTINGS, accounts, acts, draft, inbox, job, mail, matrix, rows, triage, view
+from tests.web.samples import FORM, HERE, JOBS, NOW, SETTINGS, accounts, draft, inbox, job, journal, mail, matrix, rows, triage, view
 
 STYLE = {"name": "formal", **PLAIN, "signature": "Anna Beck\nKirchweg 4"}
 DRAFT = {"to": "miriam.keller@example.org", "cc": "", "bcc": "", "subject": "Re: Contract", "text": "Dear Miriam,\n\nyes."}
@@ -49,7 +49,7 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
             ann,
         ),
         ("inbox-empty", "inbox/index", inbox(list={"items": [], "next": None, "total": 0}, accounts=[], next_url=None), fresh),
-        ("email", "email/show", {"mail": mail(), "remote": False, "blocked": 0, "jobs": JOBS}, view(path="/email/1")),
+        ("email", "email/show", {"mail": mail(), "remote": False, "folders": HERE, "blocked": 0, "jobs": JOBS}, view(path="/email/1")),
         (
             "email-html",
             "email/show",
@@ -61,7 +61,7 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
                     invitation={"summary": "Board meeting", "start": NOW, "location": "Room 4"},
                     triage=triage(1, 1, kind="phishing", rated_by="llm:qwen3"),
                 ),
-                "remote": False,
+                "remote": False, "folders": HERE,
                 "blocked": 3,
                 "jobs": JOBS | {"reprocess": job("running", progress=40, message="Reading the mail")},
             },
@@ -72,7 +72,7 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
             "email/show",
             {
                 "mail": mail(text="", subject="", date=None, triage=None, attachments=[], to=[], **{"from": {"name": "", "address": ""}}),
-                "remote": False,
+                "remote": False, "folders": HERE,
                 "blocked": 0,
                 "jobs": JOBS | {"reprocess": job("failed", error="The mail could not be read.")},
             },
@@ -103,6 +103,7 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
         ("draft-wrong", "drafts/show", {"draft": draft(email_id=None), "form": DRAFT, "errors": {"to": "Use mail addresses."}, "versions": []}, ann),
         ("styles", "settings/styles", {"style": STYLE, "names": NAMES, "addresses": ADDRESSES, "errors": {}}, ann),
         ("styles-wrong", "settings/styles", {"style": STYLE, "names": NAMES, "addresses": ADDRESSES, "errors": {"signature": "Too long."}}, ann),
+        ("archive", "email/archive", {"ids": [1, 2], "next": "/inbox", "action": "/inbox/bulk"}, ann),
         ("accounts", "accounts/index", {"accounts": accounts()}, view(path="/accounts")),
         ("accounts-none", "accounts/index", {"accounts": []}, fresh),
         ("account-new", "accounts/form", {"form": {}, "errors": {}, "test": None, "account": None}, fresh),
@@ -162,8 +163,8 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
         ("settings-alerts", "settings/index", SETTINGS, view(alerts=[
             {"text": "Home is not fetched any more.", "kind": "bad", "url": "/accounts/1"},
             {"text": "Home is fetched until Friday.", "kind": "info", "url": ""}])),
-        ("journal", "journal/index", {"acts": acts()}, view(path="/journal")),
-        ("journal-none", "journal/index", {"acts": []}, ann),
+        ("journal", "journal/index", journal(), view(path="/journal")),
+        ("journal-none", "journal/index", journal(days=[], rule="5", rule_name="Newsletters", refused=0, older=None), ann),
         (
             "search",
             "search/index",

@@ -6,6 +6,7 @@ from typing import Any
 from mailhelper.web.render import View
 
 NOW = datetime(2026, 11, 20, 9, 30)
+FOLDERS = [{"id": 1, "name": "INBOX", "role": "inbox"}, {"id": 2, "name": "Archive", "role": "archive"}, {"id": 3, "name": "Trash", "role": "trash"}]
 
 
 def triage(urgency: int, importance: int, **more: Any) -> dict[str, Any]:
@@ -182,15 +183,21 @@ def accounts() -> list[dict[str, Any]]:
 
 
 def acts() -> list[dict[str, Any]]:
-    base = {"email_id": 1, "subject": "Contract: signature by 17:00", "undoes": None, "by": "user", "at": NOW - timedelta(minutes=2), "error": None,
-            "can_undo": True}
+    base = {"email_id": 1, "subject": "Contract: signature by 17:00", "undoes": None, "by": "user", "reference": None, "why": "",
+            "at": NOW - timedelta(minutes=2), "error": None, "can_undo": True}
     return [
         base | {"id": 4, "words": "Marked as read", "state": "pending"},
         base | {"id": 3, "words": "Put into the trash", "state": "refused", "can_undo": False,
                 "error": {"code": "act_refused", "message": "The server refused this, so everything is as before."}},
-        base | {"id": 2, "words": "Moved to “Archive”", "state": "undone", "by": "rule", "can_undo": False},
+        base | {"id": 2, "words": "Moved to “Archive”", "state": "undone", "by": "rule", "reference": 5, "why": "Newsletters", "can_undo": False},
         base | {"id": 1, "words": "Flagged", "state": "done", "email_id": None, "subject": "", "undoes": 2, "can_undo": False},
     ]
+
+
+def journal(**more: Any) -> dict[str, Any]:
+    values = {"days": [{"day": "2026-11-20", "acts": acts()}], "rule": None, "rule_name": "", "only_day": None, "refused": 1,
+              "older": "/journal?before=1", "newer": None}
+    return values | more
 
 
 def view(**more: Any) -> View:
@@ -290,8 +297,8 @@ def inbox(**more: Any) -> dict[str, Any]:
         "list": {"items": rows(), "next": "abc", "total": 1155},
         "filters": {},
         "sorts": ["score", "date", "size"],
-        "folders": [{"id": 1, "name": "INBOX"}],
-        "accounts": accounts(),
+        "folders": [{"id": 1, "name": "INBOX", "role": "inbox"}],
+        "accounts": [one | {"folders": FOLDERS} for one in accounts()],
         "next_url": "/inbox?cursor=abc",
         "prev_url": None,
         "chips": [],
@@ -300,7 +307,7 @@ def inbox(**more: Any) -> dict[str, Any]:
 
 
 SETTINGS = {
-    "form": {"language": "en", "theme": "auto", "density": "comfortable", "timezone": "Europe/Zurich", "idle_minutes": 30},
+    "form": {"language": "en", "theme": "auto", "density": "comfortable", "timezone": "Europe/Zurich", "idle_minutes": 30, "mark_read": True},
     "sessions": [
         {"id": 1, "created_at": NOW, "used_at": NOW, "current": True},
         {"id": 2, "created_at": NOW - timedelta(days=2), "used_at": NOW - timedelta(hours=9), "current": False},
@@ -316,4 +323,5 @@ FORM = {
     "mode": "builtin",
     "background": False,
 }
+HERE = [{**one, "here": one["id"] == 1} for one in FOLDERS]
 JOBS = {"reprocess": None, "optimize": None, "reply": None}

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mailhelper.models import Account, Act, Mail
+from mailhelper import acts, journal
+from mailhelper.models import Account, Act, Folder, Mail
 from mailhelper.scope import Scope
 from tests.conftest import Client
 from tests.world import account, folder, keep, raw
@@ -149,3 +150,119 @@ def test_a_mailbox_with_a_journal_can_be_removed(ann: Scope, client: Client, ids
     client("POST", "/api/emails/bulk", json={"ids": ids, "action": "trash"})
     assert client("DELETE", f"/api/accounts/{ann.select(Account, Account.id).scalar()}").status == 200
     assert ann.select(Act).count() == 0
+
+
+# ── chosen rows, folders, the archive ──
+
+@pytest.mark.parametrize(("action", "check"), [
+    ("read", lambda mail: mail.seen), ("flag", lambda mail: mail.flagged), ("done", lambda mail: mail.done_at),
+    ("trash", lambda mail: mail.folder.role == "trash"),
+])
+def test_chosen_rows_are_changed_by_a_plain_form_and_back_by_one_click(ann: Scope, client: Client, ids: list[int], action: str, check: Any) -> None:
+    shown = client("GET", "/inbox").text
+    assert shown.count('form="bulk" name="id"') == 3 and 'action="/inbox/bulk"' in shown
+    before = list(ann.select(Mail).order_by(Mail.id).dicts())
+    answer = client("POST", "/inbox/bulk", form={"id": ids[:2], "act": action, "next": "/inbox?sort=date"})
+    assert (answer.status, answer.headers["location"]) == (303, "/inbox?sort=date")
+    assert [bool(check(ann.get(Mail, id))) for id in ids] == [True, True, False]
+    undo = re.search(r'action="(/journal/undo\?batch=\d+)"', client("GET", "/inbox").text)
+    if action != "done":        # which no server hears of
+        assert undo and client("POST", undo[1], form={}).status == 303
+        assert list(ann.select(Mail).order_by(Mail.id).dicts()) == before
+
+
+def test_nothing_chosen_is_said(client: Client, ids: list[int]) -> None:
+    assert client("POST", "/inbox/bulk", form={"act": "read"}).status == 303
+    assert "Choose mails first" in client("GET", "/inbox").text
+    assert client("POST", "/inbox/bulk", form={"act": "burn", "id": ids}).status == 400
+
+
+def test_chosen_rows_are_moved_and_only_to_an_own_folder(ann: Scope, bob: Scope, client: Client, ids: list[int]) -> None:
+    foreign = folder(bob, account(bob), "Bob's", "")
+    assert client("POST", "/inbox/bulk", form={"act": "move", "id": ids, "folder": foreign.id}).status == 404
+    work = ann.select(Folder).where(Folder.role == "").get()
+    client("POST", "/inbox/bulk", form={"act": "move", "id": [*ids[:2], 999999], "folder": work.id})
+    assert [ann.get(Mail, id).folder_id == work.id for id in ids] == [True, True, False]
+    assert "Not all of them" in client("GET", "/inbox").text
+
+
+def test_the_mail_page_moves_by_a_plain_form(ann: Scope, client: Client, ids: list[int]) -> None:
+    shown = client("GET", f"/email/{ids[0]}").text
+    work = ann.select(Folder).where(Folder.role == "").get()
+    assert f'<option value="{work.id}">Work</option>' in shown and ">INBOX</option>" not in shown
+    assert client("POST", f"/email/{ids[0]}/move", form={"folder": work.id}).headers["location"] == "/inbox"
+    assert ann.get(Mail, ids[0]).folder_id == work.id and "Moved." in client("GET", "/inbox").text
+    assert client("POST", f"/email/{ids[0]}/move", form={}).status == 400
+
+
+def test_the_archive_is_made_only_after_asking(ann: Scope, client: Client, ids: list[int]) -> None:
+    asked = client("POST", f"/email/{ids[0]}/archive", form={})
+    assert asked.status == 200 and "Make an archive folder?" in asked.text and ann.select(Act).count() == 0
+    for path, form in ((f"/email/{ids[0]}/archive", {"create": "1"}), ("/inbox/bulk", {"id": ids[1:], "act": "archive"})):
+        assert client("POST", path, form=form).status == 303
+    assert {ann.get(Mail, id).folder.role for id in ids} == {"archive"}
+    assert client("POST", f"/email/{ids[0]}/trash", form={}).status == 303
+    shown = client("GET", f"/email/{ids[0]}").text
+    assert f"/email/{ids[0]}/undelete" in shown and f"/email/{ids[0]}/trash" not in shown
+    client("POST", f"/email/{ids[0]}/undelete", form={})
+    assert ann.get(Mail, ids[0]).folder.role == "archive"
+
+
+def test_a_bulk_archive_asks_for_those_that_have_none(ann: Scope, client: Client, ids: list[int]) -> None:
+    asked = client("POST", "/inbox/bulk", form={"id": ids, "act": "archive"})
+    assert all(f'name="id" value="{id}"' in asked.text for id in ids)
+    assert client("POST", f"/api/emails/{ids[0]}/archive", json={}).json["error"] == "no_archive"
+    assert client("POST", f"/api/emails/{ids[0]}/archive", json={"create": 1}).status == 400
+    assert client("POST", f"/api/emails/{ids[0]}/archive", json={"create": True}).json["folder"] == "Archive"
+    items = client("POST", "/api/emails/bulk", json={"ids": ids[1:], "action": "archive"}).json["items"]
+    assert {row["folder"] for row in items} == {"Archive"}
+
+
+def test_an_opened_mail_stays_unread_where_its_owner_wants_that(ann: Scope, client: Client, ids: list[int]) -> None:
+    assert "data-unread" in client("GET", f"/email/{ids[0]}").text
+    form = {"language": "en", "theme": "auto", "density": "compact", "timezone": "UTC", "idle_minutes": "30"}
+    client("POST", "/settings", form=form)
+    assert "data-unread" not in client("GET", f"/email/{ids[0]}").text
+    client("POST", "/settings", form={**form, "mark_read": "1"})
+    assert "data-unread" in client("GET", f"/email/{ids[0]}").text
+
+
+def test_a_day_and_a_rule_are_taken_back_from_their_page(ann: Scope, client: Client, ids: list[int]) -> None:
+    acts.act(ann, ids[0], "seen", True, why=acts.Why("rule", 5, "Newsletters"))
+    acts.act(ann, ids[1], "flagged", True)
+    shown = client("GET", "/journal?rule=5").text.partition("<template")[0]
+    assert "Newsletters" in shown and "Marked as read" in shown and "Flagged" not in shown
+    assert [one["reference"] for one in client("GET", "/api/journal?rule=5").json["items"]] == [5]
+    assert client("POST", "/journal/undo", form={"rule": "5"}).status == 303
+    assert not ann.get(Mail, ids[0]).seen and ann.get(Mail, ids[1]).flagged
+    today = ann.select(Act).order_by(Act.id.desc()).first().at.date().isoformat()
+    assert client("POST", "/api/journal/undo", json={"day": today}).json == {"undone": 1, "left": 0}
+    assert not ann.get(Mail, ids[1]).flagged
+    for wrong in ({}, {"rule": 1, "day": today}, {"day": "yesterday"}, {"rule": "x"}, {"batch": -1}, {"all": True}):
+        assert client("POST", "/api/journal/undo", json=wrong).status == 400
+
+
+def test_nobody_takes_back_what_another_did(ann: Scope, bob: Scope, client: Client, ids: list[int]) -> None:
+    act = acts.act(ann, ids[0], "seen", True, why=acts.Why("rule", 5))
+    for body in ({"rule": 5}, {"batch": act.id if act else 0}):
+        assert Client(bob)("POST", "/api/journal/undo", json=body).json == {"undone": 0, "left": 0}
+    assert ann.get(Mail, ids[0]).seen
+
+
+def test_a_refusal_stands_on_every_page_until_it_was_read(ann: Scope, client: Client, ids: list[int]) -> None:
+    act = acts.act(ann, ids[0], "trash")
+    assert act and "could not be made" not in client("GET", "/inbox").text
+    journal.refuse(ann, act, "act_gone")
+    for path in ("/inbox", "/jobs", "/journal"):
+        client.cookies["changed"] = "1"      # what the side bar knew a moment ago does not count
+        assert "1 change could not be made on the mail server" in client("GET", path).text
+    assert "was not made on its server" in client("GET", f"/email/{ids[0]}").text
+    assert client("POST", "/journal/told", form={}).status == 303
+    assert "could not be made" not in client("GET", "/journal").text and "was not made" not in client("GET", f"/email/{ids[0]}").text
+
+
+def test_a_long_journal_has_a_next_page(ann: Scope, client: Client, ids: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailhelper.web.journal.SHOWN", 2)
+    client("POST", "/api/emails/bulk", json={"ids": ids, "action": "read"})
+    older = re.search(r'href="(/journal\?before=\d+)"', client("GET", "/journal").text)
+    assert older and "Mail 0" in client("GET", older[1]).text and "Mail 2" not in client("GET", older[1]).text

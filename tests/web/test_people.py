@@ -262,13 +262,13 @@ def test_a_session_ends_for_good_after_thirty_days(nobody: Client, carl: Scope) 
 
 # ── settings ──
 
-GOOD = {"language": "de", "theme": "dark", "density": "compact", "timezone": "Europe/Berlin", "idle_minutes": "60"}
+GOOD = {"language": "de", "theme": "dark", "density": "compact", "timezone": "Europe/Berlin", "idle_minutes": "60", "mark_read": ""}
 
 
 def test_settings_are_kept(nobody: Client, carl: Scope) -> None:
     sign_in(nobody)
     assert nobody("POST", "/settings", form=GOOD).status == 303
-    assert nobody("GET", "/api/me").json["settings"] == {**GOOD, "idle_minutes": 60}
+    assert nobody("GET", "/api/me").json["settings"] == {**GOOD, "idle_minutes": 60, "mark_read": False}
 
 
 @pytest.mark.parametrize("change", [{"theme": "pink"}, {"timezone": "Mars"}, {"timezone": "a\0"}, {"idle_minutes": "1"}, {"idle_minutes": "x"},
