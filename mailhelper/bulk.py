@@ -231,8 +231,8 @@ def _handled_by_person(reading: Reading, office: bool) -> bool:
 
 def _cold(mail: ParsedMail, reading: Reading, known: int) -> Sort | None:
     found = reading.found
-    pitches = found.count("cold")
-    if known < 2 and not reading.marks.answer and pitches >= 2:
+    pitches = found.count("cold") + 0.5 * min(found.count("cold_weak"), 3)
+    if known < 2 and not reading.marks.answer and pitches >= 2 and found.has("cold"):
         return Sort("cold_outreach", 0.7, [Reason("cold", {"phrase": found.first("cold")})])
     return None
 

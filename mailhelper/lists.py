@@ -196,14 +196,14 @@ def read(folded: str) -> Found:
     for anchor in anchors & index.plain.keys():
         for phrase, others, section in index.plain[anchor]:
             # Without the spaces first: a needle that begins with the commonest of characters is found slowly.
-            if not others or words.issuperset(others) and phrase in line and f" {phrase} " in line:
+            if not others or others[0] in words and words.issuperset(others) and phrase in line and f" {phrase} " in line:
                 if section in hits:
                     hits[section].append(phrase)
                 else:
                     hits[section] = [phrase]
     for anchor in anchors & index.apart.keys():
         for phrase, others, head, tail, section in index.apart[anchor]:
-            if words.issuperset(others) and _near(line, head, tail):
+            if others[0] in words and words.issuperset(others) and _near(line, head, tail):
                 hits.setdefault(section, []).append(phrase)
     return Found(words, line, hits)
 

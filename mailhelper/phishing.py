@@ -13,7 +13,10 @@ ENOUGH = 4              # points that make it phishing, with a sign of both sort
 _SWAPS = str.maketrans("0134578@|", "oleastbal")
 _SHOWN = re.compile(r">\s*(?:https?://|www\.)", re.I)
 _HOST = re.compile(r"^\s*(?:https?://)?(?:[^/@\s]{0,100}@)?([a-z0-9.-]{1,200})", re.I)
+_LINK = re.compile(r"https?://([a-z0-9.-]{4,100})", re.I)
+_SWAPPED = re.compile(r"[a-z][01][a-z]")       # ki1n, g00gle
 _NUMERIC = re.compile(r"https?://(?:\d{1,3}\.){3}\d{1,3}\b")
+_PARTS = re.compile(r"[-.]")
 _WORD = re.compile(r"[a-z0-9]+")
 _WANTS = {"credentials": "phishing_credentials", "gift_cards": "phishing_gift_cards", "threat": "phishing_threat", "bait": "phishing_bait"}
 _ERRAND = {"gift_cards": "phishing_gift_cards", "transfer": "phishing_transfer", "new_number": "phishing_new_number",
@@ -25,6 +28,8 @@ def check(mail: ParsedMail, reading: Reading) -> tuple[int, list[Reason]]:
     """(points, reasons); ENOUGH points are phishing: something wanted by a doubtful sender, or an errand that nobody is to know of."""
     errand, why = _errand(mail, reading)
     wants, wanted = _wants(reading)
+    if not wants and _host(domain(mail.sender.address), reading.own)[0] > 2:
+        wants, wanted = _presses(reading)
     doubts, doubtful = _doubts(mail, reading) if wants else (0, [])
     points = wants + doubts if doubts else min(wants, ENOUGH - 1)
     if errand > points:
@@ -57,14 +62,14 @@ def disguise(host: str) -> tuple[str, str]:
     name = own.split(".", 1)[0]
     if "xn--" in host:
         return host, "punycode"
-    tokens = [token for token in re.split(r"[-.]", host.rpartition(".")[0]) if token]
+    tokens = [token for token in _PARTS.split(host.rpartition(".")[0]) if token]
     lured = any(token in data["lure"] for token in tokens) or own.rpartition(".")[2] in data["cheap"]
     joined = "".join(_WORD.findall(name))
     for brand, owned in data["domains"].items():
         if name in owned:
             continue
         for token in tokens:
-            plain = token.translate(_SWAPS).replace("rn", "m").replace("vv", "w")
+            plain = _unswapped(token)
             if token != brand and plain == brand and len(brand) > 3:
                 return brand, "swap"
             if token == brand and (lured or brand not in data["plain"] and brand not in data["regional"]):
@@ -74,6 +79,26 @@ def disguise(host: str) -> tuple[str, str]:
         if lured and len(brand) > 5 and brand not in data["plain"] and brand in joined:
             return brand, "borrowed"
     return "", ""
+
+
+@lru_cache(maxsize=4096)
+def poses(host: str, own: frozenset[str]) -> str:
+    """The reader's own domain that a host poses as ("" if none): its name misspelt, or beside words that lure (finch-login.com)."""
+    site = registered(host)
+    name = site.split(".", 1)[0]
+    plain = _unswapped(name)
+    lured = site.rpartition(".")[2] in lists.brands()["cheap"] or not lists.brands()["lure"].isdisjoint(_WORD.findall(name))
+    for mine in own:
+        label = registered(mine).split(".", 1)[0]
+        if registered(mine) == site or len(label) < 4:
+            continue
+        if label != name and (plain == label or len(label) > 5 and _one_off(name, label)) or lured and label in name:
+            return mine
+    return ""
+
+
+def _unswapped(token: str) -> str:
+    return token.translate(_SWAPS).replace("rn", "m").replace("vv", "w")
 
 
 def _one_off(token: str, brand: str) -> bool:
@@ -103,6 +128,14 @@ def _wants(reading: Reading) -> tuple[int, list[Reason]]:
     return points, reasons
 
 
+def _presses(reading: Reading) -> tuple[int, list[Reason]]:
+    """The little that is enough beside a name that is borrowed: a link to follow, or something lost by waiting."""
+    for section, code in (("click", "phishing_click"), ("consequence", "consequence"), ("pressure", "pressure")):
+        if phrase := reading.found.first(section):
+            return 1, [Reason(code, {"phrase": phrase})]
+    return 0, []
+
+
 def _errand(mail: ParsedMail, reading: Reading) -> tuple[int, list[Reason]]:
     """Gift cards, a transfer, or help for "your child with a new number": money for somebody who cannot be called and wants no witness."""
     found, points = reading.found, 0
@@ -120,33 +153,43 @@ def _errand(mail: ParsedMail, reading: Reading) -> tuple[int, list[Reason]]:
     if free(mail.sender.address) and wanted != ["new_number"]:
         points += 1
         reasons.append(Reason("free_address", {"address": mail.sender.address}))
-    return points - 2 * reading.marks.answer - 2 * reading.colleague, reasons
+    more, why = _host(domain(mail.sender.address), reading.own)
+    return points + min(more, 2) - 2 * reading.marks.answer - 2 * reading.colleague, reasons + why
 
 
 def _doubts(mail: ParsedMail, reading: Reading) -> tuple[int, list[Reason]]:
     """Signs that the sender or a link is not what it seems."""
-    host, reasons, points = domain(mail.sender.address), [], 0
-    brand, how = disguise(host)
-    if how:
-        points += 4 if how == "swap" else 3
-        reasons.append(Reason("punycode", {"domain": host}) if how == "punycode" else Reason("lookalike", {"domain": host, "brand": brand}))
-    elif claimed := _claimed(mail, reading, host):
+    host = domain(mail.sender.address)
+    points, reasons = _host(host, reading.own)
+    if points < 3 and (claimed := _claimed(mail, reading, host)):
         points += 3 if free(mail.sender.address) else 2
         reasons.append(Reason("name_spoof", {"name": claimed, "domain": host}))
     if free(mail.sender.address) and reading.found.has("pressure") and not reading.marks.answer:
         points += 1
         reasons.append(Reason("free_address", {"address": mail.sender.address}))
-    ending = host.rpartition(".")[2]
-    if ending in lists.brands()["cheap"]:
-        points += 1
-        reasons.append(Reason("cheap_domain", {"domain": host}))
-    if not how and sum(token in lists.brands()["lure"] for token in re.split(r"[-.]", host)) and "-" in host:
-        points += 1
-        reasons.append(Reason("lure_domain", {"domain": host}))
-    for more, reason in (_links(mail, host), _reply(mail), _results(reading, host)):
+    for more, reason in (_links(mail, host, reading.own), _reply(mail), _results(reading, host)):
         points += more
         reasons += [reason] if reason else []
     return points, reasons
+
+
+def _host(host: str, own: frozenset[str]) -> tuple[int, list[Reason]]:
+    """What a domain alone gives away: a borrowed or misspelt name, a cheap ending, words that lure, digits for letters."""
+    brand, how = disguise(host)
+    if how == "punycode":
+        return 3, [Reason("punycode", {"domain": host})]
+    if how:
+        return 4 if how == "swap" else 3, [Reason("lookalike", {"domain": host, "brand": brand})]
+    if mine := poses(host, own):
+        return 4, [Reason("lookalike", {"domain": host, "brand": mine})]
+    reasons = []
+    if host.rpartition(".")[2] in lists.brands()["cheap"]:
+        reasons.append(Reason("cheap_domain", {"domain": host}))
+    if "-" in host and not lists.brands()["lure"].isdisjoint(_PARTS.split(host)):
+        reasons.append(Reason("lure_domain", {"domain": host}))
+    if _SWAPPED.search(host.rpartition(".")[0]):
+        reasons.append(Reason("digit_domain", {"domain": host}))
+    return len(reasons), reasons
 
 
 def _claimed(mail: ParsedMail, reading: Reading, host: str) -> str:
@@ -166,8 +209,8 @@ def _claimed(mail: ParsedMail, reading: Reading, host: str) -> str:
     return ""
 
 
-def _links(mail: ParsedMail, host: str) -> tuple[int, Reason | None]:
-    """A link that shows one address and leads to another, or leads to a bare number."""
+def _links(mail: ParsedMail, host: str, own: frozenset[str]) -> tuple[int, Reason | None]:
+    """A link that shows one address and leads to another, leads to a bare number, or to a borrowed name."""
     if match := _NUMERIC.search(mail.text[:8000]) or _NUMERIC.search(mail.html[:20_000]):
         return 2, Reason("numeric_link", {"link": match[0]})
     if mail.html and _SHOWN.search(mail.html[:20_000]):
@@ -179,6 +222,10 @@ def _links(mail: ParsedMail, host: str) -> tuple[int, Reason | None]:
                     continue
                 if leads != registered(host) or _foreign(shows, leads):
                     return 3, Reason("link_target", {"shown": one[1], "target": other[1]})
+    site = registered(host)
+    for linked in dict.fromkeys(found.lower() for found in _LINK.findall(mail.text[:8000])[:20]):
+        if registered(linked) != site and (brand := disguise(linked)[0] or poses(linked, own)):
+            return 3, Reason("lookalike", {"domain": linked, "brand": brand})
     return 0, None
 
 

@@ -94,6 +94,7 @@ class Reading:
     crowd: bool                 # more than MANY recipients
     greets: str                 # "me", "everyone", "other" or ""
     colleague: bool             # the sender's domain is the reader's own, and not one for everybody
+    own: frozenset[str]         # the reader's domains that are not for everybody
     at: datetime                # naive UTC
 
     def quote(self, phrase: str) -> str:
@@ -130,6 +131,7 @@ def read(mail: ParsedMail, addresses: frozenset[str], now: datetime, authserv: s
     whole = f"{subject}\n\n{body}"
     folded = lists.fold(whole)
     recipients = [address.address for address in mail.to + mail.cc]
+    own = _hosts(addresses)
     return Reading(
         text=whole, folded=folded, start=len(subject) + 2, found=lists.read(folded),
         title=f" {' '.join(lists.row(folded[:len(subject)]))} ",
@@ -137,7 +139,7 @@ def read(mail: ParsedMail, addresses: frozenset[str], now: datetime, authserv: s
         to_me=any(address.address in addresses for address in mail.to),
         alone=len(recipients) == 1 and recipients[0] in addresses, crowd=len(recipients) > MANY,
         greets=_greets(folded[len(subject) + 2:], mail, addresses),
-        colleague=_colleague(mail.sender.address, addresses), at=mail.date or now)
+        colleague=mail.sender.address.rpartition("@")[2] in own, own=own, at=mail.date or now)
 
 
 def marks(mail: ParsedMail, authserv: str = "") -> Marks:
@@ -165,9 +167,11 @@ def _auth(value: str, authserv: str) -> str:
     return "fail" if "fail" in verdicts.values() else ""
 
 
-def _colleague(sender: str, addresses: frozenset[str]) -> bool:
-    host = sender.rpartition("@")[2]
-    return bool(host) and not lists.free(host) and any(host == own.rpartition("@")[2] for own in addresses)
+@lru_cache(maxsize=256)
+def _hosts(addresses: frozenset[str]) -> frozenset[str]:
+    """The domains of addresses, but for those where anybody can have one."""
+    hosts = {address.rpartition("@")[2] for address in addresses} - {""}
+    return frozenset(host for host in hosts if not lists.free(host))
 
 
 def _own(body: str) -> str:

@@ -47,6 +47,7 @@ _SEPARATOR = re.compile(r"^\s*(?:-{3,}\s*(?:original|ursprüngliche|forwarded|we
 _INTRODUCTION = re.compile(r"\s*(?:-{3}|_{20}|begin forwarded|anfang der|\*?(?:von|from|de)\s?:|(?:am|on|le|el|il|op)\b)", re.I)
 _HEAD_FROM = re.compile(r"^\s*\*?(?:von|from|de)\s?:\*?\s", re.I)
 _HEAD_SENT = re.compile(r"^\s*\*?(?:gesendet|sent|datum|date|envoyé)\s?:\*?\s", re.I)
+_OPENINGS = frozenset(" \t*-_aAbBdDeEfFiIlLoOvV")       # the first characters of all that the pattern above takes
 LOOK = 12_000           # characters of a body that are looked at before quotes are cut
 _QUOTES = ("\n>", "\n >", "wrote", "schrieb", "\nFrom:", "\nVon:", "\nDe:", "\n*From:", "\n*Von:", "riginal", "rsprüngliche", "orwarded",
            "eitergeleitet", "_" * 20, "a écrit", "escribió", "ha scritto", "schreef")
@@ -253,7 +254,7 @@ def _addresses(folded: str) -> list[str]:
 def _attribution(lines: list[str], index: int) -> int:
     """How many lines from `index` on introduce a quote; 0 if they do not."""
     line = lines[index]
-    if len(line) > 400 or not (_INTRODUCTION.match(line) or line.endswith((":", ": ", ":\r"))):
+    if len(line) > 400 or not (line[:1] in _OPENINGS and _INTRODUCTION.match(line) or line.endswith((":", ": ", ":\r"))):
         return 0
     if _SEPARATOR.match(line):
         return 1

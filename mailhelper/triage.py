@@ -86,6 +86,7 @@ def builtin(mail: ParsedMail, context: Context) -> Rating:
     sort = _sort(mail, reading, context)
     asks = wants.wanted(reading, sort.kind)
     due = _due(reading, sort.kind, context)
+    asks.bind(due)
     urgency, why_urgent = _urgency(reading, sort.kind, asks, due)
     importance, why_important = _importance(reading, sort.kind, asks, due, urgency, context.sender)
     acts = asks.plain() and sort.kind not in UNWANTED
@@ -160,7 +161,7 @@ def _urgency(reading: Reading, kind: str, asks: Asks, due: Due | None) -> tuple[
     if found.has("overdue") and found.count("consequence") > 1 and kind != "calendar":
         urgency = 3
         reasons.append(Reason("overdue", {"phrase": found.first("overdue")}))
-    pressure = _pressure(reading, due)
+    pressure = _pressure(reading, due) + 0.5 * bool(asks.at_once and (reading.alone or reading.greets == "me"))
     if pressure >= 1 and not found.has("no_action"):
         phrase = reading.entitled("pressure") or found.first("pressure") or reading.entitled("pressure_subject") or found.first("strain")
         reasons.append(Reason("pressure", {"phrase": phrase}))

@@ -158,3 +158,17 @@ def test_hostile_html_costs_little(html: str) -> None:
     began = time.process_time()
     rated("x@service-login.xyz", "Verify your account", "verify your account, click here", html)
     assert time.process_time() - began < 0.5
+
+
+def test_a_domain_that_poses_as_the_readers_own_is_seen() -> None:
+    own = frozenset({"finch-software.com"})
+    for host in ("finch-softvvare.com", "finch-s0ftware.com", "finch-softwares.net", "finch-software-login.com", "finch-software.top"):
+        assert phishing.poses(host, own) == "finch-software.com", host
+    for host in ("finch-software.com", "mail.finch-software.com", "finch-software.de", "finch.com", "software.com"):
+        assert phishing.poses(host, own) == "", host
+
+
+def test_a_link_to_a_borrowed_name_counts_in_plain_text_too() -> None:
+    rating = rated("Team <hello@weloop.example>", "Konto", "Ihr Konto wurde gesperrt. Bestätigen Sie Ihre Daten: https://paypa1-service.com/login")
+    assert rating.kind == "phishing"
+    assert "lookalike" in {reason.code for reason in rating.reasons}
