@@ -6,10 +6,11 @@ __version__ = "0.1.0"
 ORDER = """
 config logs language errors text passwords crypto db models scope limits
 egress headers html message sanitize mailhosts imapfolders imapwire imapfetch imapstate imapwrite imap
+aireply aiwire ai
 lists deadline reading phishing bulk asks gist triage
 checksums patterns namewords names anonymize concealed tongue chatter answers prompts
 queue jobs runner
-users senders threads pace accounts search relink intake filters mails
+users senders threads pace accounts usage endpoints providers search relink intake filters mails
 styles drafts
 ratings places journal acts prefetch folders state sync importer samplemail sample
 web.form web.compress web.render web.session web.routing web.side

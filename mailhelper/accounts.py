@@ -12,7 +12,7 @@ from mailhelper.db import db, now
 from mailhelper.egress import Door, Entry, Policy
 from mailhelper.errors import Invalid
 from mailhelper.imap import Server
-from mailhelper.models import ACTIVE, Account, Egress, Folder, Grant, Job, Mail
+from mailhelper.models import ACTIVE, Account, Egress, Folder, Grant, Job, Mail, User
 from mailhelper.scope import Scope, drop_grants, grant
 
 FIELDS = ("name", "address", "imap", "smtp", "mode", "filters", "background", "interval")
@@ -112,12 +112,14 @@ def server(account: Account) -> Server:
     return Server(**account.imap)
 
 
-def door(scope: Scope) -> Door:
-    """The user's way out: their policy, and a ledger they can read.
+def door(scope: Scope, typed: str = "") -> Door:
+    """The user's way out: their policy, and a ledger they can read.  `typed`: a mail host that they enter just now.
 
     Connections last longer than a request's transaction and end in other threads, so the entry is written by the scope it was made in.
     """
-    policy = Policy(private=scope.user.admin, allowed=config.allow_private)
+    local_only = bool(User.select(User.local_only).where(User.id == scope.user.id).scalar())      # a watcher's scope may be hours old
+    policy = Policy(private=scope.user.admin, allowed=config.allow_private, local_only=local_only,
+                    named=_mail_hosts(scope) | {typed} if local_only else frozenset())
 
     def ledger(entry: Entry) -> None:
         with scope:
@@ -133,7 +135,13 @@ def test(scope: Scope, values: Mapping[str, Any], account_id: object | None = No
         if account and account.kind != "imap":
             raise Invalid("local_account")
         merged = _checked(values, account)
-        return imap.probe(Server(**merged["imap"]), door(scope))
+        return imap.probe(Server(**merged["imap"]), door(scope, merged["imap"]["host"]))
+
+
+def _mail_hosts(scope: Scope) -> frozenset[str]:
+    """The servers of all the user's mailboxes."""
+    with scope:
+        return frozenset(server["host"] for row in scope.select(Account, Account.imap, Account.smtp) for server in (row.imap, row.smtp) if server)
 
 
 def counts(scope: Scope, account: Account | None = None) -> dict[int, int]:

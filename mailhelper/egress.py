@@ -209,7 +209,7 @@ class Door:
         """
         started, deadline = _now(), time.monotonic() + timeout
         try:
-            addresses = self._addresses(host, port, purpose, timeout)
+            addresses = self.addresses(host, port, purpose, timeout)
             sock = _first_to_answer(addresses, port, deadline)
         except (errors.Refused, errors.Unreachable) as error:
             error.params |= {"host": host, "port": port}
@@ -218,8 +218,8 @@ class Door:
         sock.settimeout(timeout)
         return Connection(sock, host, port, purpose, self.ledger)
 
-    def _addresses(self, host: str, port: int, purpose: str, timeout: float) -> list[str]:
-        """All addresses of the host, every one of them allowed."""
+    def addresses(self, host: str, port: int, purpose: str, timeout: float) -> list[str]:
+        """All addresses of the host, every one of them allowed.  Raises as `connect`."""
         if reason := self.policy.refuses_name(host, purpose):
             raise errors.Refused(reason)
         addresses = _within(timeout, lambda: self.resolve(host, port))

@@ -4,11 +4,13 @@
                  User.name .language .timezone .theme .density · Grant.purpose .scopes · Account.kind .mode .judge .error · Folder.role .error ·
                  Mail.layer .category .kind · Rating.layer .category .kind .rated_by .error · Style.name · Draft.state .style .written_by ·
                  Job.kind .state .claimed_by .message .error · JobLog.code · Act.what .state .by .error · Egress.purpose .reason ·
-                 Watch.way .holder
+                 Watch.way .holder · AiProvider.base_mode .optimize_mode .error · Usage.kind
     sealed       Grant.label · Account.name .address .imap .smtp .filters .authserv .signature · Folder.name · Mail.head .keywords · Raw.data ·
                  Body.content · Rating.detail · Sender.address · Style.content · Draft.people .subject .text · Job.note .params .result
-                 .error_params · JobLog.params · Act.detail · Egress.host · Asked.reasons
+                 .error_params · JobLog.params · Act.detail · Egress.host · Asked.reasons · AiProvider.detail · Usage.model
     wrapped key  User.wrapped_key by the password; Grant.wrapped by the holder's secret or the instance key
+    instance key AiProvider.offered: what an administrator offers to all (address, API key, models), since every user's jobs need it;
+                 whoever has database and instance key can read it
     hash         Grant.secret_hash, Throttle.bucket
     keyed hash   beside a sealed value, where SQL must find it: Message-ID and References (Mail.message_key, ThreadKey.key), a subject together
                  with a person (ThreadSubject.key), sender address and domain (Mail.sender_key, Sender.address_key .domain_key),
@@ -46,6 +48,8 @@ class User(Table):
     theme = CharField(max_length=10, default="auto")        # auto, light, dark
     density = CharField(max_length=12, default="comfortable")
     idle_minutes = IntegerField(default=30)                 # a session ends after this silence
+    local_only = BooleanField(null=True)                    # "no cloud": egress.Policy.local_only
+    daily_tokens = IntegerField(null=True)                  # what the user's models may use a day; null: no limit
     created_at = DateTimeField(default=now)
     seen_at = DateTimeField(null=True)                      # last sign-in
     leave_unread = BooleanField(null=True)                  # opening a mail does not mark it as read; null: no
@@ -381,5 +385,35 @@ class Egress(Owned):
         indexes = ((("user", "at"), False),)
 
 
+class AiProvider(Owned):
+    """An AI server that speaks OpenAI's protocol."""
+    detail = SealedJSON()                                   # {name, base_url, api_key, base_model, optimize_model, embedding_model, prices}
+    offered = BlobField(null=True)                          # the same under the instance key, while an administrator offers it to all
+    local = BooleanField(default=False)                     # its owner wants it to be on this machine or LAN: refused wherever else it turns up
+    timeout = IntegerField(default=120)                     # seconds that one question may take
+    budget = IntegerField(default=0)                        # tokens a day for each other user it is offered to; 0: no limit
+    base_mode = CharField(max_length=60, default="")        # ai.Mode: how base_model answers, learned; written by whoever asks
+    optimize_mode = CharField(max_length=60, default="")
+    error = CharField(max_length=40, null=True)             # code of the last question's failure
+    created_at = DateTimeField(default=now)
+
+    class Meta:
+        indexes = ((("user",), False),)
+
+
+class Usage(Owned):
+    """One question to a model and what it took: an estimate while it is under way, so that budgets hold, then what the server says."""
+    provider = IntegerField()                               # AiProvider.id; it may be another user's who offers it, or gone
+    kind = CharField(max_length=10)                         # base, optimize, reply, embed, test
+    model = Sealed()
+    tokens_in = IntegerField()
+    tokens_out = IntegerField()
+    cost = BigIntegerField(default=0)                       # millionths of whatever currency the prices are in
+    at = DateTimeField(default=now)
+
+    class Meta:
+        indexes = ((("user", "at"), False),)
+
+
 TABLES = [User, Throttle, Grant, Account, Folder, Thread, ThreadKey, Mail, Raw, Body, Rating, Sender, Style, Draft, Job, JobLog, Act, Egress]
-TABLES += [Watch, ThreadSubject, Asked]
+TABLES += [Watch, ThreadSubject, Asked, AiProvider, Usage]

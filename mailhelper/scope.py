@@ -58,7 +58,7 @@ class Scope:
             raise NotFound() from None
         return row
 
-    def create(self, model: type[Row], **values: Any) -> Row:
+    def create(self, model: type[Row], /, **values: Any) -> Row:
         self._check(model, values)
         row: Row = model.create(user=self.user, **values)
         return row
@@ -81,7 +81,7 @@ class Scope:
         if rows:
             add_counts(model, [{"user": self.user.id, **row} for row in rows], ("user", key), add, first, last)
 
-    def update(self, model: type[Row], **values: Any) -> ModelUpdate:
+    def update(self, model: type[Row], /, **values: Any) -> ModelUpdate:
         self._check(model, values)
         return model.update(**values).where(model.user == self.user)
 
