@@ -7,13 +7,16 @@ ORDER = """
 config logs language errors text passwords crypto db models scope limits
 egress headers html message sanitize mailhosts imapfolders imapwire imapfetch imapstate imapwrite imap
 aireply aiwire ai
-lists deadline reading phishing bulk asks gist triage
+lists deadline reading phishing bulk asks gist triage likeness
 checksums patterns namewords names anonymize concealed tongue chatter answers prompts
 queue jobs runner
-users senders threads pace accounts usage endpoints providers search relink intake filters mails
+users senders threads pace accounts usage endpoints providers search relink
+tags tagging
+intake filters mails
 styles drafts
 ratings places journal acts prefetch folders state sync importer samplemail sample
 web.form web.compress web.render web.session web.routing web.side
+web.tags
 web.people web.styles web.matrix web.inbox web.drafts web.email web.acts web.journal web.accounts web.jobs web.ops web.openapi
 web.routes web.app
 process worker serve demo doctor cli __main__

@@ -9,7 +9,7 @@ from typing import Any
 
 from peewee import Expression
 
-from mailhelper import language, triage
+from mailhelper import language, tags, triage
 from mailhelper.errors import Invalid, NotFound
 from mailhelper.models import Account, Folder, Mail
 from mailhelper.scope import Scope
@@ -90,6 +90,7 @@ def _day(compare: Any) -> Any:
 FILTERS: dict[str, Any] = {
     "account": _account, "folder": _folder, "urgency": _level(Mail.urgency), "importance": _level(Mail.importance),
     "category": _choice(Mail.category, triage.CATEGORIES), "kind": _choice(Mail.kind, triage.KINDS),
+    "tag": tags.having,
     "unread": _yes(Mail.seen == False, Mail.seen == True), "flagged": _is(Mail.flagged), "answered": _is(Mail.answered),      # noqa: E712
     "needs_reply": _is(Mail.needs_reply), "done": _yes(Mail.done_at.is_null(False), Mail.done_at.is_null()),
     "since": _day(lambda at: Mail.date >= at), "before": _day(lambda at: Mail.date < at), "sort": None, "limit": None, "cursor": None,

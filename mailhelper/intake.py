@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from mailhelper import message, relink, search, senders, text, threads, triage
+from mailhelper import message, relink, search, senders, tagging, text, threads, triage
 from mailhelper.db import db, now
 from mailhelper.imap import Fetched
 from mailhelper.imapfetch import Flags, flags_of
@@ -59,6 +59,7 @@ class Prepared(NamedTuple):
     link: threads.Link
     tokens: tuple[list[str], ...]
     seen: list[senders.Seen]
+    tags: tuple[str, ...]               # that its rating suggests
 
 
 class Intake:
@@ -66,7 +67,7 @@ class Intake:
 
     def __init__(self, scope: Scope, account: Account) -> None:
         self.scope, self.account = scope, account
-        self._index = search.Index(scope)
+        self._index, self._heard = search.Index(scope), tagging.Heard(scope)
         self._addresses = frozenset(one.address.lower() for one in scope.select(Account, Account.address))
         self._senders: dict[str, Sender] = {}
         self._arrived = 0                               # mails of the inbox in this run
@@ -81,14 +82,20 @@ class Intake:
         parsed = [(one, message.parse(one.mail.raw)) for one in mails]
         self._learn_senders([mail.sender.address for _, mail in parsed])
         ready = [self._prepare(folder, one, mail) for one, mail in parsed]
-        people = senders.rows(self.scope, [seen for one in ready for seen in one.seen])
+        people, suggested = self._counted(ready)
         with db.atomic():
             rest, moved = self._move(folder, ready, orphans or Orphans())
             new = self._store(folder, rest)
             if len(new) < len(mails):       # the rare batch that was partly here: the others are counted already
-                people = senders.rows(self.scope, [seen for one in new for seen in one.seen])
+                people, suggested = self._counted(new)
             senders.keep(self.scope, people)
+            tagging.keep(self.scope, suggested)
         return Kept(len(new), moved)
+
+    def _counted(self, mails: Sequence[Prepared]) -> tuple[list[dict[str, object]], list[dict[str, Any]]]:
+        """What is counted of new mails: who writes, and the tags that ratings suggest."""
+        people = senders.rows(self.scope, [seen for one in mails for seen in one.seen])
+        return people, self._heard.rows((name for one in mails for name in one.tags), now())
 
     def authserv(self) -> str:
         """The authserv-id of the account's own mail server (RFC 8601 §2.5), when this run shows it: it stamps most mails, whoever sent them.
@@ -115,7 +122,7 @@ class Intake:
         if folder.role == "inbox":
             self._arrived += 1
             self._stamps.update(mail.header("Authentication-Results").partition(";")[0].split()[:1])
-        rating, counted = self._rate(folder, mail, date)
+        rating, counted, tags = self._rate(folder, mail, date)
         before = (
             object_key or None, Mail.keywords.db_value(list(flags.keywords) or None), message_key, sender_key, one.received, date, len(one.raw),
             *flags[:3],
@@ -126,18 +133,18 @@ class Intake:
             arrival.sealed,
             Body.content.db_value(content(mail)) if len(one.raw) > LARGE else None,
             threads.link(scope, mail.message_id, (*mail.references, *mail.in_reply_to), date),
-            self._index.row(mail, text.words(mail.text)), self._people(folder, mail, date))
+            self._index.row(mail, text.words(mail.text)), self._people(folder, mail, date), tags)
 
-    def _rate(self, folder: Folder, mail: ParsedMail, date: dt.datetime) -> tuple[tuple[Any, ...] | None, tuple[Any, ...]]:
-        """The built-in layer, and the columns of Mail that repeat it."""
+    def _rate(self, folder: Folder, mail: ParsedMail, date: dt.datetime) -> tuple[tuple[Any, ...] | None, tuple[Any, ...], tuple[str, ...]]:
+        """The built-in layer, the columns of Mail that repeat it, and the tags it suggests."""
         if self.account.mode == "none" or folder.role in OWN:
-            return None, UNRATED
+            return None, UNRATED, ()
         try:
             rating = self.rate(folder, mail, date)
         except Exception:       # one mail that the rater cannot bear must not stop a sync: a failed rating says so, and is no rating
             log.exception("a mail of account %s could not be rated", self.account.id)
-            return ("builtin", None, None, None, None, None, None, 0.0, "builtin", "rating_failed", Rating.detail.db_value({}), now()), FAILED
-        return rating_row("builtin", rating), counted_columns("builtin", rating)
+            return ("builtin", None, None, None, None, None, None, 0.0, "builtin", "rating_failed", Rating.detail.db_value({}), now()), FAILED, ()
+        return rating_row("builtin", rating), counted_columns("builtin", rating), rating.suggested_tags
 
     def rate(self, folder: Folder, mail: ParsedMail, date: dt.datetime) -> triage.Rating:
         """What the built-in rater says of a mail of this account."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from peewee import JOIN, SQL, Case, ModelSelect, fn
 
-from mailhelper import filters, intake, language, message, search, triage
+from mailhelper import filters, intake, language, message, search, tags, triage
 from mailhelper.db import now, rows
 from mailhelper.errors import Invalid, sentence
 from mailhelper.message import Attachment
@@ -25,9 +25,10 @@ ALIASES = {Mail: "t1", Folder: "t2", Rating: "t3"}      # as peewee names the ta
 ROW = (Mail.id, Mail.account, Folder.name, Mail.thread, Mail.date, Mail.size, Mail.seen, Mail.flagged, Mail.answered, Mail.has_attachments,
        Mail.done_at, Mail.head, Mail.layer, Mail.urgency, Mail.importance, Mail.score, Mail.category, Mail.kind, Mail.needs_reply,
        Rating.spam, Rating.confidence, Rating.rated_by, Rating.error, Rating.detail)
-MAIL_COLUMNS = 12   # of ROW; the rating follows
+MAIL_COLUMNS = 12   # of ROW; the rating follows, and last whether there are tags, so that only a list with some asks for them
 # One piece of SQL: peewee would take a millisecond to write the columns and to convert them, as long as all the rest of a list page.
-COLUMNS = SQL(", ".join(f'"{ALIASES[column.model]}"."{column.column_name}"' for column in ROW))
+COLUMNS = SQL(", ".join(f'"{ALIASES[column.model]}"."{column.column_name}"' for column in ROW)
+              + ', EXISTS (SELECT 1 FROM "mail_tag" WHERE "mail_id" = "t1"."id")')
 PLACE = {column.name: number for number, column in enumerate(ROW) if column.model is Mail}
 
 
@@ -43,14 +44,14 @@ class Page(NamedTuple):
 def page(scope: Scope, asked: Mapping[str, str], lang: str) -> Page:
     """Rows by the query parameters of GET /api/emails.  Raises Invalid with the wrong parameters, NotFound for foreign ids."""
     sort, limit = _sort(asked), _limit(asked)
-    wanted = [*filters.conditions(scope, asked), *([] if asked.get("folder") else _kept(scope))]
+    wanted = [*filters.conditions(scope, asked), *([] if asked.get("folder") else kept(scope))]
     query = _rows(scope).where(*wanted).order_by(*(column.desc() for column in SORTS[sort])).limit(limit + 1)
     if asked.get("cursor"):
         query = query.where(filters.after(SORTS[sort], asked["cursor"]))
     found = rows(query)
     following = _cursor(found[limit - 1], sort) if len(found) > limit else None
     total = scope.select(Mail).where(*wanted).count()
-    return Page(_shown(found[:limit], lang), following, total)
+    return Page(_shown(scope, found[:limit], lang), following, total)
 
 
 def find(scope: Scope, text: str, limit: int, lang: str) -> Page:
@@ -60,11 +61,11 @@ def find(scope: Scope, text: str, limit: int, lang: str) -> Page:
     """
     query = search.parse(text)
     match, head = search.condition(scope, query), search.condition(scope, query, search.HEAD)
-    where = [*query.conditions, *([match] if match is not None else []), *_kept(scope)]
+    where = [*query.conditions, *tags.asked(scope, query.tags), *([match] if match is not None else []), *kept(scope)]
     order = [Mail.date.desc(), Mail.id.desc()] if head is None else [Case(None, [(head, 0)], 1), Mail.date.desc(), Mail.id.desc()]
     asked = {word for _, word, yes in query.terms if yes}
     found = rows(_rows(scope).where(*where).order_by(*order).limit(limit))
-    items = [{**row, "highlights": _highlights(row, asked)} for row in _shown(found, lang)]
+    items = [{**row, "highlights": _highlights(row, asked)} for row in _shown(scope, found, lang)]
     return Page(items, None, scope.select(Mail).where(*where).count())
 
 
@@ -72,7 +73,7 @@ def matrix(scope: Scope) -> dict[str, Any]:
     """Counts of the nine cells, rows from the top urgency down, of the colours, and of what is done."""
     open_ = Case(None, [(Mail.done_at.is_null(), 1)], 0)
     counted = (scope.select(Mail, Mail.urgency, Mail.importance, fn.COUNT(Mail.id), fn.SUM(open_))
-               .where(Mail.urgency.is_null(False), *_kept(scope)).group_by(Mail.urgency, Mail.importance).tuples())
+               .where(Mail.urgency.is_null(False), *kept(scope)).group_by(Mail.urgency, Mail.importance).tuples())
     counts = {(urgency, importance): (count, int(still)) for urgency, importance, count, still in counted}
     cells, colours = [], {"red": 0, "yellow": 0, "green": 0}
     for urgency in (3, 2, 1):
@@ -82,14 +83,14 @@ def matrix(scope: Scope) -> dict[str, Any]:
             colour = triage.colour(score)
             cells.append({"urgency": urgency, "importance": importance, "score": score, "colour": colour, "count": count, "open": still})
             colours[colour] += still
-    total, done = scope.select(Mail, fn.COUNT(Mail.id), fn.COUNT(Mail.done_at)).where(*_kept(scope)).tuples().get()
+    total, done = scope.select(Mail, fn.COUNT(Mail.id), fn.COUNT(Mail.done_at)).where(*kept(scope)).tuples().get()
     return {"cells": cells, "colours": colours, "open": total - done, "done": done, "total": total}
 
 
 def latest(scope: Scope, urgency: int, importance: int) -> str | None:
     """Subject of the newest mail of a cell that is not done."""
     found = rows(scope.select(Mail, Mail.head).where(Mail.score == triage.score(urgency, importance), Mail.urgency == urgency, Mail.done_at.is_null())
-                 .where(*_kept(scope)).order_by(Mail.score.desc(), Mail.date.desc()).limit(1))
+                 .where(*kept(scope)).order_by(Mail.score.desc(), Mail.date.desc()).limit(1))
     return Mail.head.python_value(found[0][0])["subject"] if found else None
 
 
@@ -97,11 +98,11 @@ def waiting(scope: Scope) -> dict[str, int]:
     """How many mails are unread, and how many want an answer; of what is not done."""
     unread = Case(None, [(Mail.seen == False, 1)], 0)       # noqa: E712 - SQL
     reply = Case(None, [(Mail.needs_reply == True, 1)], 0)      # noqa: E712
-    inbox, answer = scope.select(Mail, fn.SUM(unread), fn.SUM(reply)).where(Mail.done_at.is_null(), *_kept(scope)).tuples().get()
+    inbox, answer = scope.select(Mail, fn.SUM(unread), fn.SUM(reply)).where(Mail.done_at.is_null(), *kept(scope)).tuples().get()
     return {"inbox": int(inbox or 0), "reply": int(answer or 0)}
 
 
-def _kept(scope: Scope) -> list[SQL]:
+def kept(scope: Scope) -> list[SQL]:
     """What lists and counts leave out unless they are asked for that folder: the trash.  Written out, as every list asks it."""
     return [SQL(f"""("t1"."folder_id" NOT IN (SELECT "id" FROM "folder" WHERE "user_id" = {int(scope.user.id)} AND "role" = 'trash'))""")]
 
@@ -111,13 +112,14 @@ def _rows(scope: Scope) -> ModelSelect:
             .join(Rating, JOIN.LEFT_OUTER, on=(Rating.mail == Mail.id) & (Rating.layer == Mail.layer)))
 
 
-def _shown(found: Sequence[tuple[Any, ...]], lang: str) -> list[dict[str, Any]]:
+def _shown(scope: Scope, found: Sequence[tuple[Any, ...]], lang: str) -> list[dict[str, Any]]:
     """Rows as the driver gives them, opened and put into the shape of the API; inside the owner's scope."""
     folders: dict[bytes, str] = {}
-    return [_row(row, folders, lang) for row in found]
+    tagged = tags.names(scope, [row[0] for row in found if row[-1]])
+    return [_row(row, folders, tagged, lang) for row in found]
 
 
-def _row(row: tuple[Any, ...], folders: dict[bytes, str], lang: str) -> dict[str, Any]:
+def _row(row: tuple[Any, ...], folders: dict[bytes, str], tagged: dict[int, list[str]], lang: str) -> dict[str, Any]:
     id, account, folder, thread, date, size, seen, flagged, answered, has_attachments, done_at, sealed = row[:MAIL_COLUMNS]
     head = Mail.head.python_value(sealed)
     name = folders.get(folder := bytes(folder))
@@ -127,7 +129,7 @@ def _row(row: tuple[Any, ...], folders: dict[bytes, str], lang: str) -> dict[str
         "id": id, "account_id": account, "folder": name, "thread_id": thread,
         "from": _person(head["from"]), "to": [_person(one) for one in head["to"]], "subject": head["subject"], "date": _time(date), "size": size,
         "flags": {"read": bool(seen), "flagged": bool(flagged), "answered": bool(answered)}, "has_attachments": bool(has_attachments),
-        "snippet": head["snippet"], "tags": [], "done": done_at is not None, "triage": _triage(row[MAIL_COLUMNS:], lang),
+        "snippet": head["snippet"], "tags": tagged.get(id, []), "done": done_at is not None, "triage": _triage(row[MAIL_COLUMNS:-1], lang),
     }
 
 
@@ -200,7 +202,7 @@ def read(scope: Scope, mail_id: object, lang: str) -> dict[str, Any]:
     mail = scope.get(Mail, mail_id)
     row = rows(_rows(scope).where(Mail.id == mail.id))[0]
     kept = content(scope, mail.id)
-    return {**_shown([row], lang)[0], **kept, "layers": layers(scope, mail.id, lang)}
+    return {**_shown(scope, [row], lang)[0], **kept, "layers": layers(scope, mail.id, lang)}
 
 
 def content(scope: Scope, mail_id: int) -> dict[str, Any]:

@@ -4,10 +4,12 @@
                  User.name .language .timezone .theme .density · Grant.purpose .scopes · Account.kind .mode .judge .error · Folder.role .error ·
                  Mail.layer .category .kind · Rating.layer .category .kind .rated_by .error · Style.name · Draft.state .style .written_by ·
                  Job.kind .state .claimed_by .message .error · JobLog.code · Act.what .state .by .error · Egress.purpose .reason ·
-                 Watch.way .holder · AiProvider.base_mode .optimize_mode .error · Usage.kind
+                 Watch.way .holder · AiProvider.base_mode .optimize_mode .error · Usage.kind ·
+                 Tag.colour · MailTag.by · TagSuggestion.state
     sealed       Grant.label · Account.name .address .imap .smtp .filters .authserv .signature · Folder.name · Mail.head .keywords · Raw.data ·
                  Body.content · Rating.detail · Sender.address · Style.content · Draft.people .subject .text · Job.note .params .result
-                 .error_params · JobLog.params · Act.detail · Egress.host · Asked.reasons · AiProvider.detail · Usage.model
+                 .error_params · JobLog.params · Act.detail · Egress.host · Asked.reasons · AiProvider.detail · Usage.model ·
+                 Tag.name .description .profile · TagSuggestion.name
     wrapped key  User.wrapped_key by the password; Grant.wrapped by the holder's secret or the instance key
     instance key AiProvider.offered: what an administrator offers to all (address, API key, models), since every user's jobs need it;
                  whoever has database and instance key can read it
@@ -15,7 +17,8 @@
     keyed hash   beside a sealed value, where SQL must find it: Message-ID and References (Mail.message_key, ThreadKey.key), a subject together
                  with a person (ThreadSubject.key), sender address and domain (Mail.sender_key, Sender.address_key .domain_key),
                  Folder.name_key, Account.address_key, words (mail_words, see search.py), the bytes of imported mail (Mail.uid of local
-                 accounts), the server's own ids (Mail.object_key, Folder.mailbox_key)
+                 accounts), the server's own ids (Mail.object_key, Folder.mailbox_key),
+                 tag names (Tag.name_key, TagSuggestion.name_key)
 
 Sealed columns open only inside their owner's Scope; no query here.  The table is true: tests/test_migrations.py.
 """
@@ -415,5 +418,58 @@ class Usage(Owned):
         indexes = ((("user", "at"), False),)
 
 
+class Tag(Owned):
+    """A word that the user files mail under."""
+    name = Sealed()
+    name_key = BlobField()                                  # of the folded name: "Straße" and "strasse" are one tag
+    colour = CharField(max_length=10)                       # one of tags.COLOURS
+    description = Sealed(null=True)                         # what belongs under it; compared with mails until enough are tagged
+    automatic = BooleanField(default=False)                 # the owner wants it put on by itself
+    profile = SealedJSON(null=True)                         # {learned, refused: {keyed word: weight}, mails}: likeness.Profile
+    created_at = DateTimeField(default=now)
+
+    class Meta:
+        indexes = ((("user", "name_key"), True),)
+
+
+class MailTag(Owned):
+    """A tag on a mail."""
+    mail = ForeignKeyField(Mail, on_delete="CASCADE", backref="+", index=False)
+    tag = ForeignKeyField(Tag, on_delete="CASCADE", backref="+")
+    by = CharField(max_length=8)                            # user, rule, auto; what was put on by itself teaches nothing
+    at = DateTimeField(default=now)
+
+    class Meta:
+        indexes = ((("mail", "tag"), True),)
+
+
+class TagRefusal(Owned):
+    """The user does not want this tag on this mail: it is not suggested there again, and less for what is like it."""
+    mail = ForeignKeyField(Mail, on_delete="CASCADE", backref="+", index=False)
+    tag = ForeignKeyField(Tag, on_delete="CASCADE", backref="+")
+    at = DateTimeField(default=now)
+
+    class Meta:
+        indexes = ((("mail", "tag"), True),)
+
+
+OPEN, REJECTED, MERGED = "open", "rejected", "merged"
+
+
+class TagSuggestion(Owned):
+    """A word that ratings file mail under, and what the user thinks of it as a tag; counted on, whatever that is."""
+    name = Sealed()
+    name_key = BlobField()
+    count = IntegerField(default=0)                         # ratings that suggested it
+    first_at = DateTimeField()
+    last_at = DateTimeField()
+    state = CharField(max_length=10, default=OPEN)          # open, rejected, merged; approved ones are tags
+    tag = ForeignKeyField(Tag, on_delete="CASCADE", null=True, backref="+")      # merged: what it stands for
+
+    class Meta:
+        indexes = ((("user", "name_key"), True),)
+
+
 TABLES = [User, Throttle, Grant, Account, Folder, Thread, ThreadKey, Mail, Raw, Body, Rating, Sender, Style, Draft, Job, JobLog, Act, Egress]
 TABLES += [Watch, ThreadSubject, Asked, AiProvider, Usage]
+TABLES += [Tag, MailTag, TagRefusal, TagSuggestion]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mailhelper import intake, jobs, message, triage
+from mailhelper import intake, jobs, message, tagging, tags, triage
 from mailhelper.db import db
 from mailhelper.errors import Invalid
 from mailhelper.intake import Intake
@@ -19,6 +19,10 @@ def correct(scope: Scope, mail_id: object, values: Mapping[str, Any]) -> None:
     """Put the user's layer over what counts now; `values` as in api.md.  Raises Invalid with the wrong fields, NotFound."""
     mail = scope.get(Mail, mail_id)
     _check(values)
+    if "tags" in values:
+        tagging.replace(scope, mail.id, [tags.clean(name) for name in values["tags"]])
+        if len(values) == 1:
+            return
     with scope, db.atomic():
         user = scope.select(Rating).where(Rating.mail == mail, Rating.layer == "user").get_or_none()
         below = user or _best(scope, mail.id)
@@ -27,6 +31,7 @@ def correct(scope: Scope, mail_id: object, values: Mapping[str, Any]) -> None:
         old = below.detail if below else {}
         corrected = sorted({*old.get("corrected", ()), *(name for name in RATED if name in values)})
         detail = {**old, "corrected": corrected, "reasons": [["corrected", {}]]} | ({"note": values["note"]} if values.get("note") else {})
+        detail |= {"tags": values["tags"]} if "tags" in values else {}
         scope.delete(Rating).where(Rating.mail == mail, Rating.layer == "user").execute()
         scope.create(Rating, mail=mail, layer="user", confidence=1.0, rated_by="user", detail=detail, **merged)
         settle(scope, mail.id)
@@ -80,7 +85,7 @@ def _best(scope: Scope, mail_id: int) -> Rating | None:
 
 
 def _check(values: Mapping[str, Any]) -> None:
-    wrong: dict[str, Any] = {name: "unknown_field" for name in values if name not in (*RATED, "note")}
+    wrong: dict[str, Any] = {name: "unknown_field" for name in values if name not in (*RATED, "note", "tags")}
     choices: dict[str, tuple[Any, ...]] = {
         "urgency": LEVELS, "importance": LEVELS, "category": triage.CATEGORIES, "kind": triage.KINDS, "spam": (True, False),
         "needs_reply": (True, False)}
@@ -89,5 +94,18 @@ def _check(values: Mapping[str, Any]) -> None:
             wrong[name] = ("bad_choice", {"choices": ", ".join(str(choice).lower() for choice in allowed)})
     if not isinstance(values.get("note", ""), str) or len(values.get("note", "")) > 2000:
         wrong["note"] = ("too_long", {"count": 2000})
+    wrong |= _check_tags(values)
     if wrong or not values:
         raise Invalid(fields=wrong)
+
+
+def _check_tags(values: Mapping[str, Any]) -> dict[str, Any]:
+    names = values.get("tags", [])
+    if not isinstance(names, list):
+        return {"tags": "not_a_list"}
+    try:
+        for name in names:
+            tags.clean(name)
+    except Invalid as error:
+        return {"tags": (error.code, error.params)}
+    return {}

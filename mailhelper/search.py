@@ -18,6 +18,7 @@ from peewee import SQL, Expression
 
 from mailhelper.db import db, is_postgres
 from mailhelper.errors import Invalid
+from mailhelper.likeness import Words
 from mailhelper.message import ParsedMail
 from mailhelper.models import Mail
 from mailhelper.scope import Scope
@@ -28,6 +29,7 @@ from mailhelper.triage import KINDS
 HEAD = ("sender", "people", "subject")
 FIELDS = (*HEAD, "body")       # columns of mail_words
 LETTERS = dict(zip(FIELDS, "ACBD", strict=True))        # the weight letter that stands for a field in a tsvector
+HEAD_LETTERS = frozenset(LETTERS[name] for name in HEAD)
 OPERATORS = {"from": "sender", "to": "people", "subject": "subject", "body": "body"}
 # Tokens have seven letters, made of pairs: with 26⁷ of them, two words of one mailbox share one once in many thousand mailboxes.
 PAIRS = [first + second for first in ascii_lowercase for second in ascii_lowercase]
@@ -87,6 +89,23 @@ def keep(rows: Sequence[tuple[int, tuple[list[str], ...]]]) -> None:
         db.execute_sql(f"INSERT INTO mail_words (rowid, {', '.join(FIELDS)}) VALUES {', '.join(['(?, ?, ?, ?, ?)'] * len(rows))}", values)
 
 
+def tokens(mail_ids: Sequence[int]) -> dict[int, Words]:
+    """The tokens of mails, which must be the scope's own, read back from the index."""
+    found: dict[int, Words] = {}
+    for at in range(0, len(mail_ids), 500):
+        ids = list(mail_ids[at:at + 500])
+        marks = ", ".join([db.obj.param] * len(ids))
+        if is_postgres():
+            for id, vector in db.execute_sql(f"SELECT mail_id, words::text FROM mail_words WHERE mail_id IN ({marks})", ids).fetchall():
+                pairs = [part.split(":") for part in vector.replace("'", "").split()]
+                found[id] = Words({token for token, marks in pairs if not HEAD_LETTERS.isdisjoint(marks)}, {token for token, _ in pairs})
+        else:
+            for id, *fields in db.execute_sql(f"SELECT rowid, {', '.join(FIELDS)} FROM mail_words WHERE rowid IN ({marks})", ids).fetchall():
+                head = {token for field in fields[:len(HEAD)] for token in field.split()}
+                found[id] = Words(head, head.union(fields[-1].split()))
+    return found
+
+
 def _vector(fields: tuple[list[str], ...]) -> str:
     """A tsvector literal; the weight letter tells the field (positions mean nothing, but carry it)."""
     places: dict[str, list[str]] = {}
@@ -100,18 +119,22 @@ class Query(NamedTuple):
     """A search, understood."""
     terms: tuple[tuple[str, str, bool], ...]        # (field or "", word, wanted)
     conditions: tuple[Expression, ...]              # on plain columns
+    tags: tuple[tuple[str, bool], ...] = ()         # (name, wanted)
 
 
 def parse(text: str) -> Query:
     """Understand what somebody typed.  Raises Invalid("search_…") that says which part is not understood."""
     terms: list[tuple[str, str, bool]] = []
     conditions: list[Expression] = []
+    tags: list[tuple[str, bool]] = []
     for part in _parts(text):
         wanted = not (part.startswith("-") and len(part) > 1)
         operator, colon, value = part.lstrip("-").partition(":")
         operator = operator.lower()
         if colon and operator in OPERATORS:
             terms += [(OPERATORS[operator], word, wanted) for word in _some(words(value), part)]
+        elif colon and operator == "tag":
+            tags.append((_some([value.strip()] if value.strip() else [], part)[0], wanted))
         elif colon and operator in PLAIN:
             condition = PLAIN[operator](value.lower(), part)
             conditions.append(condition if wanted else ~condition)
@@ -119,9 +142,9 @@ def parse(text: str) -> Query:
             raise Invalid("search_operator", operator=operator)
         else:
             terms += [("", word, wanted) for word in words(part)]
-    if not terms and not conditions:
+    if not terms and not conditions and not tags:
         raise Invalid("search_empty")
-    return Query(tuple(dict.fromkeys(terms))[:MOST_TERMS], tuple(conditions))
+    return Query(tuple(dict.fromkeys(terms))[:MOST_TERMS], tuple(conditions), tuple(tags))
 
 
 def _parts(text: str) -> list[str]:

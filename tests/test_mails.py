@@ -86,7 +86,7 @@ def test_a_folder_may_be_called_by_a_number(ann: Scope, place: Folder) -> None:
     {"urgency": "4"}, {"importance": "high"}, {"category": "odd"}, {"kind": "odd"}, {"unread": "yes"}, {"flagged": "2"}, {"since": "soon"},
     {"before": "2026-02-30"}, {"since": "0001-01-01T00:00:00+10:00"}, {"sort": "colour"}, {"limit": "0"}, {"limit": "201"}, {"limit": "-1"},
     {"limit": "²"}, {"limit": "9" * 5_000}, {"cursor": "x"}, {"cursor": "é"}, {"cursor": "W10"}, {"cursor": "WyI5OTk5OTk5OTk5OTk5OTk5OTk5OTk5Il0"},
-    {"odd": "1"}, {"tag": "x", "color": "y"}])  # fmt: skip
+    {"odd": "1"}, {"label": "x", "color": "y"}])  # fmt: skip
 def test_a_bad_parameter_is_named(ann: Scope, rows: list[int], asked: dict[str, str]) -> None:
     for sort in {asked.get("sort", "date"), asked.get("sort", "size"), asked.get("sort", "score")}:
         with pytest.raises(Invalid) as caught:

@@ -2,10 +2,10 @@
 
 import datetime as dt
 
-from mailhelper import drafts
+from mailhelper import drafts, tagging, tags
 from mailhelper.imap import Fetched
 from mailhelper.intake import Intake
-from mailhelper.models import Account, Act, Draft, Folder, Job, Mail
+from mailhelper.models import Account, Act, Draft, Folder, Job, Mail, Tag
 from mailhelper.scope import Scope
 
 ADDRESS = "ann@home.example"
@@ -60,6 +60,14 @@ def done(scope: Scope) -> Act:
         place = {"folder": mail.folder_id, "name": "INBOX", "uid": mail.uid, "uidvalidity": 1}
         return scope.create(Act, account=mail.account_id, mail=mail, what="seen", value=True, state="done",
                             detail={"subject": "Contract", "from": place, "undoes": None})
+
+
+def tagged(scope: Scope) -> Tag:
+    """A tag on some mail of the world."""
+    with scope:
+        [tag] = tags.made(scope, ["Club"])
+        tagging.add(scope, [scope.select(Mail, Mail.id).scalar()], [tag])
+        return tag
 
 
 def draft(scope: Scope) -> Draft:

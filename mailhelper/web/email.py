@@ -10,7 +10,7 @@ from mailhelper.errors import Invalid, sentence
 from mailhelper.language import t
 from mailhelper.models import Mail
 from mailhelper.scope import Scope
-from mailhelper.web import form, session, side
+from mailhelper.web import form, session, side, tags
 from mailhelper.web.render import page, view
 from mailhelper.web.routing import accepted, download, lang, see_other
 
@@ -18,7 +18,7 @@ SHORT_HEADERS = ("From", "To", "Cc", "Reply-To", "Date", "Message-ID", "List-Id"
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 MOST_PICTURES = 100
 MOST_INLINE = 5_000_000         # bytes of pictures put into the body as data: URIs, since a sandboxed frame sends no cookie
-CORRECTIONS = ("urgency", "importance", "category", "kind", "spam", "needs_reply", "note")
+CORRECTIONS = ("urgency", "importance", "category", "kind", "spam", "needs_reply", "note", "tags")
 STARTS = 60                     # jobs a minute and user
 
 
@@ -36,7 +36,7 @@ def show(scope: Scope, id: int) -> str:
                             "attachments": _files(mail["attachments"])},
         folders=_folders(mail), mark_read=not scope.user.leave_unread,
         remote=form.flag("remote"), blocked=clean.blocked if clean else 0, view_as=form.text("view"),
-        drafts=drafts.of_mail(scope, id),
+        drafts=drafts.of_mail(scope, id), tags=tags.on_mail(scope, id, mail["triage"]),
         jobs={"reprocess": side.shown(running, lang()) if running else None})
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from mailhelper import mails
+from mailhelper import mails, tags
 from mailhelper.errors import Invalid
 from mailhelper.language import t
 from mailhelper.mails import Page
@@ -27,8 +27,8 @@ def index(scope: Scope) -> str:
         found, wrong = Page([], None, 0), " ".join(error.field_sentences(lang()).values())
     following = _url({**asked, "cursor": found.next}) if found.next else None
     return page("inbox/index", list=found._asdict(), filters=_typed(asked), sorts=tuple(mails.SORTS), folders=folders, accounts=boxes,
-                chips=_chips(asked, boxes, folders), next_url=following, prev_url=_url(_without(asked, "cursor")) if "cursor" in asked else None,
-                error=wrong)
+                chips=_chips(scope, asked, boxes, folders), next_url=following, prev_url=_url(_without(asked, "cursor"))
+                if "cursor" in asked else None, error=wrong)
 
 
 def search(scope: Scope) -> str:
@@ -60,13 +60,15 @@ def _typed(asked: dict[str, str]) -> dict[str, Any]:
     return {name: value in ("1", "true") if name in YES_NO else value for name, value in asked.items() if name not in ("cursor", "limit")}
 
 
-def _chips(asked: dict[str, str], boxes: list[dict[str, Any]], folders: list[dict[str, Any]]) -> list[dict[str, str]]:
+def _chips(scope: Scope, asked: dict[str, str], boxes: list[dict[str, Any]], folders: list[dict[str, Any]]) -> list[dict[str, str]]:
     names = {"account": {str(one["id"]): one["name"] for one in boxes}, "folder": {str(one["id"]): one["name"] for one in folders}}
     chips = []
     for name, value in asked.items():
         if name in ("cursor", "sort", "limit"):
             continue
-        if name in names:
+        if name == "tag":
+            label = t(lang(), "chip.tag", name=tags.name_of(scope, value))
+        elif name in names:
             label = names[name].get(value, value)
         elif name in YES_NO:
             label = t(lang(), f"chip.{name}.{'yes' if value in ('1', 'true') else 'no'}")

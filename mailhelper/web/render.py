@@ -30,8 +30,8 @@ class View:
     """Who looks, from where, and how they like it.  Without any argument: a page for nobody, such as an error page.
 
     me: {name, admin}.  nav: counts beside the links, {inbox, reply, jobs}.  accounts: [{id, name, state: ok|busy|bad|new}] for the
-    side bar.  alerts: [{text, kind, url: what to do about it | ""}], shown on every page.  job: the job under way that the side bar
-    tells of.  toast: {text, undo_url | None}.  now: naive UTC, the real one if None.
+    side bar.  tags: {name: colour}.  alerts: [{text, kind, url: what to do about it | ""}], shown on every page.
+    job: the job under way that the side bar tells of.  toast: {text, undo_url | None}.  now: naive UTC, the real one if None.
     """
 
     me: dict[str, Any] | None = None
@@ -43,6 +43,7 @@ class View:
     density: str = "comfortable"    # comfortable | compact
     nav: dict[str, int] = field(default_factory=dict)
     accounts: list[dict[str, Any]] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
     alerts: list[dict[str, Any]] = field(default_factory=list)
     job: dict[str, Any] | None = None
     toast: dict[str, Any] | None = None

@@ -1,6 +1,6 @@
 """The map of the app: every URL, who may ask, what it needs, and an example of what it answers."""
 
-from mailhelper.web import accounts, acts, drafts, email, inbox, jobs, journal, matrix, openapi, ops, people, styles
+from mailhelper.web import accounts, acts, drafts, email, inbox, jobs, journal, matrix, openapi, ops, people, styles, tags
 from mailhelper.web.routing import Route
 
 TRIAGE = {
@@ -38,6 +38,11 @@ ACT = {
     "undoes": None, "state": "done", "by": "user", "reference": None, "why": "", "batch": None,
     "at": "2026-11-20T09:12:00.000Z", "done_at": "2026-11-20T09:12:01.000Z", "error": None, "can_undo": True,
 }
+TAG = {"id": 4, "name": "Club", "colour": "green", "description": "board, training, matches", "automatic": False, "count": 12, "learned_from": 12,
+       "refused": False}
+SUGGESTION = {"id": 9, "name": "insurance", "count": 8, "state": "open",
+              "first_at": "2026-11-01T09:12:00.000Z", "last_at": "2026-11-20T09:12:00.000Z"}
+TAGGED = {"id": 5, "tags": ["Club"]}
 GRANT = {"id": 7, "label": "Firefox", "created_at": "2026-11-20T09:12:00.000Z", "used_at": "2026-11-20T09:12:00.000Z",
          "expires_at": "2026-12-20T09:12:00.000Z"}
 STYLE = {"name": "formal", "address": "sie", "greeting": "", "closing": "Freundliche Grüße", "signature": "Anna Beck", "instructions": ""}
@@ -51,6 +56,7 @@ ME = {"id": 1, "name": "anna", "roles": ["user"],
                    "mark_read": True}}
 LIST_QUERY = {
     "account": "account id", "folder": "folder id or name", "urgency": "1–3", "importance": "1–3", "category": "action_required, urgent, information",
+    "tag": "tag id or name",
     "kind": "person, newsletter, …", "unread": "1 or 0", "flagged": "1 or 0", "answered": "1 or 0", "needs_reply": "1 or 0", "done": "1 or 0",
     "since": "date or time", "before": "date or time", "sort": "date, score, size", "limit": "at most 200", "cursor": "`next` of the page before",
 }
@@ -98,6 +104,16 @@ ROUTES: list[Route] = [
     Route("GET", "/drafts/<id:int>", drafts.show),
     Route("POST", "/drafts/<id:int>", drafts.save),
     Route("POST", "/drafts/<id:int>/delete", drafts.delete),
+    Route("GET", "/tags", tags.index),
+    Route("POST", "/tags", tags.create, token="write"),
+    Route("GET", "/tags/<id:int>", tags.edit),
+    Route("POST", "/tags/<id:int>", tags.save, token="write"),
+    Route("POST", "/tags/<id:int>/delete", tags.delete, token="write"),
+    Route("POST", "/tag-suggestions/<id:int>/approve", tags.approve, token="write"),
+    Route("POST", "/tag-suggestions/<id:int>/merge", tags.merge, token="write"),
+    Route("POST", "/tag-suggestions/<id:int>/reject", tags.reject, token="write"),
+    Route("POST", "/email/<id:int>/tags", tags.put_on, token="write"),
+    Route("POST", "/email/<id:int>/tags/remove", tags.take_off, token="write"),
     Route("GET", "/accounts", accounts.index),
     Route("GET", "/accounts/new", accounts.new),
     Route("POST", "/accounts/new", accounts.add),
@@ -167,6 +183,23 @@ ROUTES: list[Route] = [
     Route("DELETE", "/api/drafts/<id:int>", drafts.api_delete, token="write", summary="Throw a draft away", example={"deleted": True}),
     Route("POST", "/api/journal/undo", journal.api_undo_all, token="write", summary="Undo all of a rule, of a day or of one bulk call",
           body={"day": "2026-11-20"}, example={"undone": 3, "left": 0}),
+    Route("GET", "/api/tags", tags.api_list, token="read", summary="Tags with their number of mails", example=items(TAG)),
+    Route("POST", "/api/tags", tags.api_create, token="write", summary="Make a tag", status=201, example=TAG,
+          body={"name": "Club 2", "colour": "green", "description": "board, training, matches", "automatic": False}),
+    Route("PATCH", "/api/tags/<id:int>", tags.api_change, token="write", summary="Change a tag", body={"colour": "blue"}, example=TAG),
+    Route("DELETE", "/api/tags/<id:int>", tags.api_delete, token="write", summary="Delete a tag; its mails stay", example={"deleted": True}),
+    Route("POST", "/api/emails/<id:int>/tags", tags.api_put_on, token="write", summary="Put tags on a mail, by name or id; made if missing",
+          body={"tags": ["Club"]}, example=TAGGED),
+    Route("DELETE", "/api/emails/<id:int>/tags", tags.api_take_off, token="write",
+          summary="Take tags off a mail; what is not on it is never suggested for it again", body={"tags": ["Club"]}, example=TAGGED),
+    Route("GET", "/api/tag-suggestions", tags.api_suggestions, token="read", summary="Words that ratings suggest, the most frequent first",
+          example=items(SUGGESTION)),
+    Route("POST", "/api/tag-suggestions/<id:int>/approve", tags.api_approve, token="write", example={**TAG, "task_id": "12"},
+          summary="Make it a tag; apply: put it on the mails that suggest it", body={"colour": "teal", "apply": True}),
+    Route("POST", "/api/tag-suggestions/<id:int>/merge", tags.api_merge, token="write", example={**TAG, "task_id": "12"},
+          summary="It means an existing tag, by name or id", body={"tag": "Club", "apply": True}),
+    Route("POST", "/api/tag-suggestions/<id:int>/reject", tags.api_reject, token="write", summary="Never ask about it again", body={},
+          example=SUGGESTION),
     Route("GET", "/api/search", inbox.api_search, token="read", summary="Search", query={"q": "words, from: to: subject: …", "limit": "at most 200"},
           example=items({**ROW, "highlights": ["Contract"]})),
     Route("GET", "/api/matrix", matrix.api, token="read", summary="Counts of the matrix", example={

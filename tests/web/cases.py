@@ -4,9 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 from mailhelper.styles import ADDRESSES, NAMES, PLAIN
+from mailhelper.tags import COLOURS
 from mailhelper.web.render import View
-from tests.web.samples import FORM, HERE, JOBS, NOW, SETTINGS, accounts, draft, inbox, job, journal, mail, matrix, rows, triage, view
+from tests.web.samples import FORM, HERE, JOBS, NOW, SETTINGS, accounts, draft, inbox, job, journal, mail, matrix, rows, tags, triage, view
 
+QUEUE = [{"id": 9, "name": "insurance", "count": 8}]
 STYLE = {"name": "formal", **PLAIN, "signature": "Anna Beck\nKirchweg 4"}
 DRAFT = {"to": "miriam.keller@example.org", "cc": "", "bcc": "", "subject": "Re: Contract", "text": "Dear Miriam,\n\nyes."}
 
@@ -159,6 +161,13 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
         ),
         ("job-done", "jobs/show", {"job": job("completed", finished_at=NOW), "log": [], "result": "6,046 mails fetched."}, ann),
         ("job-waiting", "jobs/show", {"job": job("waiting", progress=0, message=""), "log": [], "result": None}, ann),
+        ("tags", "tags/index", {"tags": tags(), "queue": QUEUE, "colours": COLOURS, "form": {}, "errors": {}}, ann),
+        ("tags-none", "tags/index", {"tags": [], "queue": [], "colours": COLOURS, "form": {"name": "x"}, "errors": {"name": "Taken."}}, ann),
+        ("tag", "tags/form", {"tag": tags()[0], "form": tags()[0], "errors": {}, "colours": COLOURS, "needed": 3}, ann),
+        ("tag-new", "tags/form", {"tag": tags()[1], "form": tags()[1], "errors": {"name": "Taken."}, "colours": COLOURS, "needed": 3}, ann),
+        ("email-tags", "email/show", {"mail": mail(), "remote": False, "blocked": 0, "jobs": JOBS, "tags": {
+            "here": [{"id": 4, "name": "Club <board>", "colour": "green", "by": "user"}], "offered": [{"id": 5, "name": "House", "percent": 81}],
+            "new": ["contract"], "all": ["Club <board>", "House"]}}, view(path="/email/1", tags={"contract": "blue"})),
         ("settings", "settings/index", SETTINGS, ann),
         ("settings-alerts", "settings/index", SETTINGS, view(alerts=[
             {"text": "Home is not fetched any more.", "kind": "bad", "url": "/accounts/1"},

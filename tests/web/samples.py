@@ -272,6 +272,12 @@ def mail(**more: Any) -> dict[str, Any]:
     )
 
 
+def tags() -> list[dict[str, Any]]:
+    base = {"description": "", "automatic": False, "learned_from": 0, "refused": False, "count": 0}
+    club = {"description": "board, training", "automatic": True, "learned_from": 12, "count": 1204}
+    return [base | club | {"id": 4, "name": "Club <board>", "colour": "green"}, base | {"id": 5, "name": "House", "colour": "blue"}]
+
+
 def draft(**more: Any) -> dict[str, Any]:
     values = {
         "id": 4,

@@ -8,13 +8,13 @@ import pytest
 
 from mailhelper import acts, users
 from mailhelper.filters import FILTERS
-from mailhelper.models import Account, Act, Draft, Job, JobLog, Mail
+from mailhelper.models import Account, Act, Draft, Job, JobLog, Mail, Tag, TagSuggestion
 from mailhelper.scope import Scope
 from mailhelper.web import openapi
 from mailhelper.web.routes import ROUTES
 from mailhelper.web.routing import Route
 from tests.conftest import Client
-from tests.world import account, done, draft, fill, folder
+from tests.world import account, done, draft, fill, folder, tagged
 
 TYPES: dict[str, Any] = {"integer": int, "number": (int, float), "string": str, "boolean": bool, "array": list, "object": dict}
 API = [route for route in ROUTES if route.path.startswith(("/api/", "/tasks/", "/mail-account", "/emails/")) or route.path.endswith("/reprocess")]
@@ -97,7 +97,7 @@ def test_a_value_of_another_kind_does_not_meet_a_schema() -> None:
 def ask(client: Client, scope: Scope, route: Route) -> Any:
     """The real answer of a route in a small world."""
     table: Any = Job if "/tasks/" in route.path else Account if "account" in route.path else Act if "journal" in route.path \
-        else Draft if "drafts" in route.path else Mail
+        else Draft if "drafts" in route.path else TagSuggestion if "tag-suggestions" in route.path else Tag if "/tags/<id" in route.path else Mail
     id = scope.select(table, table.id).scalar()
     query = {"/api/search": "?q=contract", "/api/sessions": f"?id={scope.grant.id if scope.grant else 0}", "/api/tokens": "?id=1"}
     path = re.sub(r"<id(:int)?>", str(id), route.path).replace("<number:int>", "1").replace("<style>", "formal")
@@ -116,7 +116,7 @@ ANSWERED = [route for route in ROUTES if route.summary and route.example is not 
 def test_real_answers_have_exactly_the_keys_of_the_example(ann: Scope, route: Route, document: dict[str, Any]) -> None:
     place = fill(ann).account
     folder(ann, place, "Trash", "trash"), folder(ann, place, "Archive", "archive")
-    done(ann), draft(ann)
+    done(ann), draft(ann), tagged(ann)
     if route.path.endswith("/undelete"):
         acts.act(ann, ann.select(Mail, Mail.id).scalar(), "trash")
     users.token(ann, ("read",), 1)
@@ -140,7 +140,10 @@ def test_an_unknown_field_is_refused_by_name_and_changes_nothing(ann: Scope, rou
     tables: list[Callable[[], int]] = [lambda: ann.select(Mail).count(), lambda: ann.select(Job).count(), lambda: ann.select(Account).count(),
                                        lambda: ann.select(JobLog).count()]
     before = [count() for count in tables]
-    id = account(ann).id if "account" in route.path else done(ann).id if "journal" in route.path else draft(ann).id if "drafts" in route.path \
+    tag = tagged(ann).id
+    suggestion = ann.select(TagSuggestion, TagSuggestion.id).scalar()
+    id = tag if "/tags/<id" in route.path else suggestion if "suggestions" in route.path else account(ann).id if "account" in route.path \
+        else done(ann).id if "journal" in route.path else draft(ann).id if "drafts" in route.path \
         else ann.select(Mail, Mail.id).scalar()
     before[2] += "account" in route.path
     path = re.sub(r"<id(:int)?>", str(id), route.path).replace("<style>", "formal")

@@ -6,19 +6,24 @@ from typing import Any
 import pytest
 
 from mailhelper import jobs, users
-from mailhelper.models import Account, Act, Draft, Job, Mail
+from mailhelper.models import Account, Act, Draft, Job, Mail, MailTag, Tag, TagSuggestion
 from mailhelper.scope import Scope
 from mailhelper.web.routes import ROUTES
 from mailhelper.web.routing import Route
 from tests.conftest import Client
-from tests.world import done, draft, fill
+from tests.world import done, draft, fill, tagged
 
 WITH_ID = [route for route in ROUTES if "<id" in route.path]
 PRIVATE = [route for route in ROUTES if route.access != "public"]
 BODIES: dict[str, Any] = {
     "/api/emails/<id:int>/correct": {"urgency": 1}, "/api/emails/<id:int>/flags": {"done": True, "read": True},
     "/api/emails/<id:int>/move": {"folder": "INBOX"}, "/api/drafts/<id:int>": {"text": "mine now"}, "/api/accounts/<id:int>": {"name": "mine now"},
+    "/api/tags/<id:int>": {"name": "mine now"}, "/api/emails/<id:int>/tags": {"tags": ["Club"]},
+    "/api/tag-suggestions/<id:int>/merge": {"tag": "Club"},
 }
+
+
+TABLES: tuple[Any, ...] = (Account, Mail, Job, Act, Draft, Tag, MailTag, TagSuggestion)
 
 
 def name(route: Route) -> str:
@@ -31,7 +36,11 @@ def filled(path: str, id: int) -> str:
 
 def id_of(scope: Scope, route: Route) -> int:
     """A row of the kind that the route's id means."""
-    table: Any = Job if re.search("/(tasks|jobs)/", route.path) else Account if "account" in route.path else Mail
+    table: Any = Job if re.search("/(tasks|jobs)/", route.path) else Account if "account" in route.path \
+        else TagSuggestion if "tag-suggestions" in route.path else Mail
+    tag = tagged(scope).id
+    if "/tags/<id" in route.path:
+        return tag
     if "journal" in route.path:
         return done(scope).id
     if "drafts" in route.path:
@@ -46,11 +55,11 @@ def id_of(scope: Scope, route: Route) -> int:
 def test_a_stranger_gets_404_and_changes_nothing(ann: Scope, bob: Scope, route: Route) -> None:
     fill(ann)
     path = filled(route.path, id_of(ann, route))
-    before = [list(ann.select(table).dicts()) for table in (Account, Mail, Job, Act, Draft)]
+    before = [list(ann.select(table).dicts()) for table in TABLES]
     answer = Client(bob)(route.method, path, json=BODIES.get(route.path), script=True)
     assert answer.status == 404
     assert answer.json["error"] == "not_found"
-    assert [list(ann.select(table).dicts()) for table in (Account, Mail, Job, Act, Draft)] == before
+    assert [list(ann.select(table).dicts()) for table in TABLES] == before
 
 
 @pytest.mark.parametrize("route", WITH_ID, ids=name)
@@ -77,10 +86,10 @@ def test_nobody_with_a_browser_is_shown_the_sign_in(nobody: Client, route: Route
 def test_a_change_without_csrf_token_is_refused(ann: Scope, route: Route) -> None:
     fill(ann)
     path = filled(route.path, id_of(ann, route))
-    before = [list(ann.select(table).dicts()) for table in (Account, Mail, Job, Act, Draft)]
+    before = [list(ann.select(table).dicts()) for table in TABLES]
     answer = Client(ann)(route.method, path, csrf=False, script=True)
     assert answer.status == 403
-    assert [list(ann.select(table).dicts()) for table in (Account, Mail, Job, Act, Draft)] == before
+    assert [list(ann.select(table).dicts()) for table in TABLES] == before
 
 
 @pytest.mark.parametrize("route", [route for route in PRIVATE if route.token], ids=name)
@@ -90,10 +99,10 @@ def test_a_token_without_the_scope_is_refused(ann: Scope, route: Route) -> None:
     assert (answer.status, answer.json["error"]) == (403, "scope_missing")
 
 
-@pytest.mark.parametrize("field,path", [("account", "/api/emails"), ("folder", "/api/emails")])
+@pytest.mark.parametrize("field,path", [("account", "/api/emails"), ("folder", "/api/emails"), ("tag", "/api/emails")])
 def test_a_foreign_id_in_the_query_is_404(ann: Scope, bob: Scope, field: str, path: str) -> None:
     mail = fill(ann)
-    foreign = mail.account_id if field == "account" else mail.folder_id
+    foreign = {"account": mail.account_id, "folder": mail.folder_id, "tag": tagged(ann).id}[field]
     assert Client(bob)("GET", f"{path}?{field}={foreign}").status == 404
 
 
