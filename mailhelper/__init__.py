@@ -5,7 +5,7 @@ __version__ = "0.1.0"
 # Bottom to top.  A module may import only modules that stand before it (tests/test_layers.py).
 ORDER = """
 config logs language errors text passwords crypto db models scope limits
-egress headers html message sanitize mailhosts imapfolders imapwire imapfetch imapstate imapwrite imap
+egress headers html message sanitize mailhosts imapfolders imapwire imapfetch imapidle imapstate imapwrite imap
 aireply aiwire ai
 lists deadline reading phishing bulk asks gist triage likeness
 checksums patterns namewords names anonymize concealed tongue chatter answers prompts
@@ -15,6 +15,7 @@ tags tagging
 intake filters mails
 styles drafts
 ratings places journal acts prefetch folders state sync importer samplemail sample
+watch
 web.form web.compress web.render web.session web.routing web.side
 web.tags
 web.people web.styles web.matrix web.inbox web.drafts web.email web.acts web.journal web.accounts web.jobs web.ops web.openapi

@@ -28,7 +28,7 @@ WITHOUT_SCHEMA = ("config", "doctor", "db", "run")      # commands that may meet
 def main(args: Sequence[str]) -> int:
     """Run one command; the exit code: 0, 1 failure, 2 usage."""
     asked = parser().parse_args(args)
-    logs.setup(config.log_level if asked.command in ("run", "web", "worker") else "WARNING")
+    logs.setup(config.log_level if asked.command in ("run", "web", "worker", "watch") else "WARNING")
     try:
         if asked.command not in WITHOUT_SCHEMA:
             with database.connection_context():
@@ -70,10 +70,11 @@ def parser() -> argparse.ArgumentParser:
 
     user: tuple[str, dict[str, Any]] = ("--user", {"required": True, "metavar": "NAME"})
     as_json: tuple[str, dict[str, Any]] = ("--json", {"action": "store_true", "help": "as JSON"})
-    command("run", lambda asked: serve.run(), "web and worker together")
+    command("run", lambda asked: serve.run(), "web, worker and watcher together")
     command("web", lambda asked: serve.web(), "the web server alone")
     command("worker", lambda asked: serve.worker(not asked.no_periodic), "the worker alone",
             ("--no-periodic", {"action": "store_true", "help": "start no periodic jobs: exactly one worker of several should"}))
+    command("watch", lambda asked: serve.watcher(), "the watcher alone: listens to mail servers and has new mail fetched at once")
     command("demo", lambda asked: demo.run(asked.port), "a throw-away instance with a sample mailbox, until it is stopped",
             ("--port", {"type": int, "help": "default: any that is free"}))
     people = group("user", "people")

@@ -16,7 +16,7 @@ EXTRAS = {"redis": "REDIS_URL", "psycopg2": "DATABASE_URL with PostgreSQL"}
 
 def checks() -> list[dict[str, Any]]:
     """[{name, ok, grave, text}]; a grave one keeps the program from working."""
-    return [_data(), _key(), _database(), _queue(), _worker(), _people(), *_extras()]
+    return [_data(), _key(), _database(), _queue(), _worker(), _watcher(), _people(), *_extras()]
 
 
 def _check(name: str, ok: bool, good: str, bad: str, grave: bool = True) -> dict[str, Any]:
@@ -59,8 +59,15 @@ def _queue() -> dict[str, Any]:
 
 
 def _worker() -> dict[str, Any]:
-    up = config.jobs == "inline" or queue.worker_seen()
+    up = config.jobs == "inline" or queue.seen(queue.WORKER)
     return _check("worker", up, "running", "none seen in the last minutes; please run: mailhelper run", grave=False)
+
+
+def _watcher() -> dict[str, Any]:
+    if config.jobs == "inline":
+        return _check("watcher", True, "none: mail is fetched when somebody asks", "")
+    bad = "none seen in the last minutes: new mail comes at each mailbox's interval only; please run: mailhelper run"
+    return _check("watcher", queue.seen(queue.WATCHER), "running", bad, grave=False)
 
 
 def _people() -> dict[str, Any]:

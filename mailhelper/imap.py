@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from mailhelper import errors, imapfetch, imapfolders, imapstate, imapwrite
+from mailhelper import errors, imapfetch, imapfolders, imapidle, imapstate, imapwrite
 from mailhelper.egress import Connection, Door
 from mailhelper.imapfolders import Folder
 from mailhelper.imapstate import Changes, Facts, Selected
@@ -229,6 +229,11 @@ class Mailbox:
         """Delete mails for good; false where the server cannot delete just these, which are left flagged as \\Deleted."""
         with translated(self.host):
             return imapwrite.remove(self._client, self.capabilities, uids)
+
+    def idle(self, seconds: float) -> set[str]:
+        """Wait for news of the open folder: EXISTS, EXPUNGE, FETCH; empty when `seconds` went by without any (RFC 2177)."""
+        with translated(self.host):
+            return imapidle.wait(self._wire, seconds)
 
     def abort(self) -> None:
         """Break the connection off, from any thread: whoever waits for the server gets Unreachable at once."""

@@ -77,6 +77,11 @@ class Wire(imaplib.IMAP4):
             raise self.lost()
         return line
 
+    def peek(self) -> bytes:
+        """Something of what is here already, or b""; waits as the socket does, so make that not wait."""
+        data: bytes = self._stream.peek(1)      # type: ignore[attr-defined]
+        return data
+
     def read(self, size: int) -> bytes:
         """Exactly `size` bytes."""
         if size > LITERAL_MAX:

@@ -9,7 +9,7 @@ from peewee import IntegrityError
 from mailhelper.db import db, now
 from mailhelper.errors import Error
 from mailhelper.models import Account, Watch
-from mailhelper.scope import Scope, everyone
+from mailhelper.scope import everyone
 
 INTERVAL = 15                                   # minutes between syncs, unless the owner wants it otherwise
 LEAST, MOST = 1, 24 * 60
@@ -46,18 +46,18 @@ def begun(account: Account) -> None:
     _set(account, due=_next(account))
 
 
-def succeeded(scope: Scope, account: Account) -> None:
-    """A sync went through; inside the owner's scope."""
+def succeeded(account: Account) -> None:
+    """A sync went through."""
     at = now()
     with db.atomic():
-        scope.update(Account, error=None, synced_at=at).where(Account.id == account.id).execute()
+        everyone.update(Account, error=None, synced_at=at).where(Account.id == account.id).execute()
         _set(account, due=_next(account), tried_at=at, failures=0)
 
 
-def failed(scope: Scope, account: Account, error: Error) -> None:
+def failed(account: Account, error: Error) -> None:
     """A sync (or listening) failed: remember why, and wait the longer the more often it did."""
     with db.atomic():
-        scope.update(Account, error=error.code).where(Account.id == account.id).execute()
+        everyone.update(Account, error=error.code).where(Account.id == account.id).execute()
         failures = row(account).failures + 1
         wait = max(patience(failures), dt.timedelta(seconds=getattr(error, "retry_after", 0)))
         _set(account, due=now() + wait, tried_at=now(), failures=failures)
@@ -76,6 +76,17 @@ def interval(account: Account) -> dt.timedelta:
 def hurry(account: Account) -> None:
     """Its owner has changed something: what made it wait may be over."""
     _set(account, due=now(), failures=0)
+
+
+def listening(account: Account, way: str) -> None:
+    """Its server is being listened to (idle), or cannot tell of new mail (poll)."""
+    _set(account, way=way)
+
+
+def known(account: Account) -> None:
+    """See to it that there is a row for it."""
+    if not everyone.select(Watch, Watch.account).where(Watch.account == account.id).exists():
+        _set(account, due=account.created_at)
 
 
 def _next(account: Account) -> dt.datetime:

@@ -17,7 +17,7 @@ from mailhelper.scope import instance_key
 
 log = logging.getLogger(__name__)
 NAME = "mailhelper"
-SEEN = "worker-seen"
+WORKER, WATCHER = "worker", "watcher"     # programs that tell that they are there
 
 
 class Serializer(SignedSerializer):     # type: ignore[misc]
@@ -96,16 +96,19 @@ def wake(job_id: int, priority: int, delay: float) -> None:
         log.exception("cannot reach the queue; job %s waits", job_id)
 
 
-def worker_here() -> None:
-    """Note that a worker is up; each does so when it starts and every minute."""
-    huey.put(SEEN, time.time())
-
-
-def worker_seen() -> bool:
-    """Whether a worker was up within the last minutes."""
+def here(program: str) -> None:
+    """Note that a program of this kind is up; each does so when it starts and at least every minute."""
     try:
-        seen = huey.get(SEEN, peek=True)
+        huey.put(f"{program}-seen", time.time())
+    except Exception:       # whatever this broker's library throws
+        log.exception("the queue does not answer")
+
+
+def seen(program: str) -> bool:
+    """Whether such a program was up within the last minutes."""
+    try:
+        at = huey.get(f"{program}-seen", peek=True)
     except Exception:       # whatever this broker's library throws
         log.exception("the queue does not answer")
         return False
-    return seen is not None and time.time() - seen < 150
+    return at is not None and time.time() - at < 150

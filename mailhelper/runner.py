@@ -233,9 +233,12 @@ def _revive(job: Job) -> None:
 
 def _gone(job: Job) -> bool:
     """Silent too long, or (on this machine) its process has ended."""
-    if job.touched < now() - LOST_AFTER:
-        return True
-    host, _, process = (job.claimed_by or "").rpartition(" ")
+    return job.touched < now() - LOST_AFTER or ended(job.claimed_by or "")
+
+
+def ended(who: str) -> bool:
+    """Whether a process (as `me` named it) of this machine is no more; of those of other machines, one cannot know."""
+    host, _, process = who.rpartition(" ")
     if host != _host():
         return False
     pid, _, born = process.partition("@")

@@ -1,4 +1,4 @@
-"""Runs the programs: the web server, the consumer, and both together under one supervisor."""
+"""Runs the programs: the web server, the consumer, the watcher, and all together under one supervisor."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ import time
 import waitress
 from peewee import InterfaceError, OperationalError
 
-from mailhelper import db, queue, runner
+from mailhelper import db, queue, runner, watch
 from mailhelper.config import config
 from mailhelper.db import db as database
 from mailhelper.errors import Invalid
@@ -81,14 +81,24 @@ def worker(periodic: bool) -> None:
         health_check_interval=2, graceful_signal="TERM", shutdown_timeout=GRACE).run()
 
 
+def watcher() -> None:
+    """Listen to mail servers until told to stop."""
+    follow_supervisor()
+    queue.prepare()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda signum, frame: stop.set())
+    watch.Watcher().run(stop)
+
+
 def run() -> int:
-    """Bring the database up to date, then keep web and worker running until told to stop; they are programs of their own."""
+    """Bring the database up to date, then keep web, worker and watcher running until told to stop; they are programs of their own."""
     with database.connection_context():
         db.upgrade()
     listening = _listen()
     webs = 1 if config.jobs == "inline" else min(WEBS, os.cpu_count() or 1)
     starts = [("web", {NUMBER: str(number), SOCKET: str(listening.fileno())}) for number in range(webs)]
-    starts += [] if config.jobs == "inline" else [("worker", {})]
+    starts += [] if config.jobs == "inline" else [("worker", {}), ("watch", {})]
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda signum, frame: stop.set())

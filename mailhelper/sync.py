@@ -48,7 +48,8 @@ def start_due() -> None:
 def start_unattended(account: Account) -> Job | None:
     """Start a sync that nobody asked for, with the owner's standing grant; None when one is under way, or the grant has expired."""
     try:
-        return start(open_granted("background", account.id, account.user_id), account.id, unattended=True)      # type: ignore[attr-defined]
+        with open_granted("background", account.id, account.user_id) as scope:      # type: ignore[attr-defined]
+            return start(scope, account.id, unattended=True)
     except (Conflict, Locked):
         return None
 
@@ -74,12 +75,12 @@ def run(scope: Scope, job: Job, step: Step) -> dict[str, Any]:
     except (Cancelled, Locked):     # says nothing about the mailbox
         raise
     except Error as error:
-        pace.failed(scope, account, error)
+        pace.failed(account, error)
         if pace.stops(error.code):
             step.log("account_stopped", **{**error.params, "code": error.code})
         error.permanent |= bool(jobs.params(job).get("unattended"))     # then pace decides when to try again
         raise
-    pace.succeeded(scope, account)
+    pace.succeeded(account)
     acts.tell_rest(scope, account)
     return result
 

@@ -39,7 +39,7 @@ def begin() -> None:
 @huey.periodic_task(crontab(), priority=100, name="sweep")
 def sweep() -> None:
     """Every minute: jobs whose worker died, jobs whose message was lost."""
-    queue.worker_here()
+    queue.here(queue.WORKER)
     with database.connection_context():
         runner.sweep()
 

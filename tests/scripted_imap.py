@@ -61,11 +61,13 @@ class ScriptedServer:
 
     def _converse(self, connection: socket.socket) -> bool:
         """Until somebody hangs up, or (true) TLS is to begin."""
+        tag = b""
         with connection.makefile("rb", buffering=0) as lines:      # nothing of the handshake may stay in a buffer
             while line := lines.readline():
-                tag, _, command = line.rstrip(b"\r\n").partition(b" ")
-                self.heard.append(command or tag)
-                said = self._answer((command or tag).decode("utf-8", "replace"))
+                first, _, command = line.rstrip(b"\r\n").partition(b" ")
+                tag = first if command else tag     # what goes on a command, such as the DONE of an IDLE, has no tag of its own
+                self.heard.append(command or first)
+                said = self._answer((command or first).decode("utf-8", "replace"))
                 if said is None:
                     return False
                 connection.sendall(said.replace(b"{tag}", tag))

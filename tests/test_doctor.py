@@ -34,7 +34,8 @@ def found() -> dict[str, tuple[bool, bool, str]]:
 
 def test_all_is_well(ann: Scope, data: Path) -> None:
     queue.prepare()
-    queue.worker_here()
+    queue.here(queue.WORKER)
+    queue.here(queue.WATCHER)
     checks = found()
     assert [name for name, (ok, _, _) in checks.items() if not ok] == []
     assert checks["users"][2] == "1"
@@ -42,12 +43,12 @@ def test_all_is_well(ann: Scope, data: Path) -> None:
 
 def test_nobody_and_no_worker_are_no_grave_matter(db: Database) -> None:
     bad = {name: grave for name, (ok, grave, _) in found().items() if not ok}
-    assert bad == {"worker": False, "users": False}
+    assert bad == {"worker": False, "watcher": False, "users": False}
 
 
 def test_a_worker_that_is_silent_for_minutes_is_noticed(db: Database) -> None:
     queue.prepare()
-    queue.huey.put(queue.SEEN, time.time() - 200)
+    queue.huey.put("worker-seen", time.time() - 200)
     assert not found()["worker"][0]
 
 

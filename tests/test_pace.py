@@ -1,6 +1,7 @@
 """Unattended sync: what is due is started, failures make it wait, a refused password stops it until its owner acts."""
 
 import datetime as dt
+import threading
 from typing import Any
 
 import pytest
@@ -48,10 +49,24 @@ def test_what_is_due_is_started_once_an_interval(ann: Scope) -> None:
     assert 27 <= minutes_left(made) <= 33
 
 
+def test_the_worker_starts_it_though_nobody_is_signed_in(ann: Scope) -> None:
+    """It has nothing but the grant: no key is open there."""
+    made = make(ann)
+
+    def tick() -> None:
+        with db.db.connection_context():
+            sync.start_due()
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    thread.join()
+    assert started(ann) == [made.id]
+
+
 def test_mailboxes_added_together_drift_apart(ann: Scope) -> None:
     made = [make(ann) for _ in range(12)]
     for one in made:
-        pace.succeeded(ann, one)
+        pace.succeeded(one)
     waits = sorted(minutes_left(one) for one in made)
     assert 13.4 < waits[0] < waits[-1] < 16.6 and waits[-1] - waits[0] > 0.1
 
@@ -74,31 +89,31 @@ def test_without_its_key_nothing_is_started_and_nobody_is_pestered(ann: Scope) -
 def test_the_wait_grows_with_each_failure_in_a_row(ann: Scope, failures: int, minutes: int) -> None:
     made = make(ann)
     for _ in range(failures):
-        pace.failed(ann, made, Unreachable("timed_out"))
+        pace.failed(made, Unreachable("timed_out"))
     assert minutes - 0.1 < minutes_left(made) <= minutes
     assert ann.get(Account, made.id).error == "timed_out"
 
 
 def test_a_server_that_names_its_patience_gets_it(ann: Scope) -> None:
     made = make(ann)
-    pace.failed(ann, made, Busy(retry_after=1200))
+    pace.failed(made, Busy(retry_after=1200))
     assert 19.9 < minutes_left(made) <= 20
 
 
 def test_success_makes_all_failures_forgotten(ann: Scope) -> None:
     made = make(ann)
     for _ in range(4):
-        pace.failed(ann, made, Unreachable())
-    pace.succeeded(ann, made)
+        pace.failed(made, Unreachable())
+    pace.succeeded(made)
     assert pace.row(made).failures == 0 and ann.get(Account, made.id).error is None
-    pace.failed(ann, made, Unreachable())
+    pace.failed(made, Unreachable())
     assert minutes_left(made) <= 1
 
 
 @pytest.mark.parametrize("error", [BadLogin(), BadLogin("login_app_password"), BadCertificate("certificate_changed"), Refused("egress_no_cloud")])
 def test_what_only_the_owner_can_mend_stops_it(ann: Scope, error: Error) -> None:
     made, other = make(ann), make(ann)
-    pace.failed(ann, made, error)
+    pace.failed(made, error)
     pace.hurry(made)
     assert due() == [other.id]
     accounts.change(ann, made.id, {"name": "Another name"})
@@ -129,7 +144,7 @@ def test_an_unattended_failure_waits_for_the_clock_and_not_in_the_job(ann: Scope
 
 def test_a_shorter_interval_counts_at_once(ann: Scope) -> None:
     made = make(ann, interval=600)
-    pace.succeeded(ann, made)
+    pace.succeeded(made)
     accounts.change(ann, made.id, {"name": "Another name"})
     assert due() == []
     accounts.change(ann, made.id, {"interval": 5})
@@ -151,7 +166,7 @@ def test_every_page_says_which_mailbox_stands_still_and_why(ann: Scope) -> None:
     client = Client(ann)
     for path in ("/", "/inbox", "/accounts", "/settings"):
         assert "not fetched any more" not in client("GET", path).text
-    pace.failed(ann, made, BadLogin(host="127.0.0.1"))
+    pace.failed(made, BadLogin(host="127.0.0.1"))
     client = Client(ann)
     client.cookies["changed"] = "1"
     for path in ("/", "/inbox", "/accounts", "/settings"):

@@ -126,11 +126,11 @@ def test_a_message_for_later_waits_in_the_schedule(ann: Scope, huey: Huey, kind:
 
 
 def test_a_worker_that_was_here_is_seen(huey: Huey) -> None:
-    assert not queue.worker_seen()
-    queue.worker_here()
-    assert queue.worker_seen() and queue.worker_seen()      # looking does not take it away
-    huey.put(queue.SEEN, 0.0)
-    assert not queue.worker_seen()
+    assert not queue.seen(queue.WORKER)
+    queue.here(queue.WORKER)
+    assert queue.seen(queue.WORKER) and queue.seen(queue.WORKER)      # looking does not take it away
+    huey.put("worker-seen", 0.0)
+    assert not queue.seen(queue.WORKER)
     assert queue.reachable()
 
 
@@ -145,7 +145,7 @@ def test_a_broker_that_is_down_stops_no_start_and_sweep_wakes_the_job_later(
     replaced(settings, monkeypatch, tmp_path)
     job = jobs.start(ann, kind(), 7)
     assert state(job) == "queued"
-    assert not queue.reachable() and not queue.worker_seen()
+    assert not queue.reachable() and not queue.seen(queue.WORKER)
     settings(redis_url=broker.fresh())
     huey = replaced(settings, monkeypatch, tmp_path)
     everyone.update(Job, woken=now() - dt.timedelta(seconds=61)).execute()
@@ -197,6 +197,6 @@ def test_the_periodic_sweep_tells_that_a_worker_is_here_and_finds_lost_rows(ann:
     huey.flush()
     everyone.update(Job, woken=now() - dt.timedelta(minutes=2)).execute()
     worker.sweep.call_local()
-    assert queue.worker_seen()
+    assert queue.seen(queue.WORKER)
     assert consume(huey) == 1 and state(job) == "completed"
     assert not proxy.obj.is_closed()

@@ -26,12 +26,14 @@ def healthz() -> dict[str, Any]:
 
 
 def readyz() -> dict[str, Any]:
-    """Whether database, queue and worker can be reached; 503 when one cannot."""
+    """Whether database, queue and worker can be reached; 503 when one cannot.  Without a watcher, mail comes later but comes."""
     inline = config.jobs == "inline"
-    states = {"database": _database(), "queue": inline or queue.reachable(), "worker": inline or queue.worker_seen()}
+    states = {"database": _database(), "queue": inline or queue.reachable(), "worker": inline or queue.seen(queue.WORKER)}
     if not all(states.values()):
         response.status = 503
-    return {"status": "ok" if all(states.values()) else "unavailable", **{name: "ok" if up else "unavailable" for name, up in states.items()}}
+    words = {name: "ok" if up else "unavailable" for name, up in states.items()}
+    watcher = "off" if inline else "ok" if queue.seen(queue.WATCHER) else "unavailable"
+    return {"status": "ok" if all(states.values()) else "unavailable", **words, "watcher": watcher}
 
 
 def _database() -> bool:

@@ -70,7 +70,7 @@ ROUTES: list[Route] = [
     # ── public ──
     Route("GET", "/healthz", ops.healthz, "public", summary="The process is up", example={"status": "ok"}),
     Route("GET", "/readyz", ops.readyz, "public", summary="Database, queue and worker can be reached",
-          example={"status": "ok", "database": "ok", "queue": "ok", "worker": "ok"}),
+          example={"status": "ok", "database": "ok", "queue": "ok", "worker": "ok", "watcher": "ok"}),
     Route("GET", "/metrics", ops.metrics, "public"),
     Route("GET", "/static/<name:path>", ops.static, "public"),
     Route("GET", "/api/openapi.json", lambda: openapi.describe(ROUTES), "public"),

@@ -118,14 +118,14 @@ class Product:
     # Processes
 
     def start(self, name: str = "run", *words: object) -> subprocess.Popen:
-        """Starts `run`, `web` or `worker` as the leader of a process group; returns when the web answers, if it has one."""
+        """Starts `run`, `web`, `worker` or `watch` as the leader of a process group; returns when the web answers, if it has one."""
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", *self.command(name, *words)],
                 cwd=PROJECT, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         self.processes[name] = process
-        if name != "worker":
+        if name not in ("worker", "watch"):
             wait_until(self.answers, process, self.log, 30)
         return process
 

@@ -84,7 +84,7 @@ def lives(pid: int) -> bool:
 
 def test_a_worker_does_jobs_at_once_and_tells_that_it_is_there(product: Product, ann: Scope, tmp_path: Path) -> None:
     product.start("worker")
-    until(queue.worker_seen, product)
+    until(lambda: queue.seen(queue.WORKER), product)
     began = time.monotonic()
     several = [start(ann, tmp_path / "0", 3, 0.0)]
     until(lambda: row(several[0]).state == "completed", product)
@@ -188,5 +188,5 @@ def test_huey_consumer_is_the_worker_too(product: Product, ann: Scope, tmp_path:
     program = [str(Path(sys.executable).with_name("huey_consumer")), *options, "mailhelper.worker.huey"]
     product.command = lambda *words: program        # type: ignore[method-assign]
     product.start("worker")
-    until(queue.worker_seen, product)
+    until(lambda: queue.seen(queue.WORKER), product)
     assert queue.reachable()

@@ -22,10 +22,13 @@ def test_the_process_is_up_even_without_a_database(monkeypatch: pytest.MonkeyPat
 
 def test_ready_only_with_a_worker(nobody: Client) -> None:
     answer = nobody("GET", "/readyz", script=True)
-    assert (answer.status, answer.json) == (503, {"status": "unavailable", "database": "ok", "queue": "ok", "worker": "unavailable"})
-    queue.worker_here()
+    down = {"status": "unavailable", "database": "ok", "queue": "ok", "worker": "unavailable", "watcher": "unavailable"}
+    assert (answer.status, answer.json) == (503, down)
+    queue.here(queue.WORKER)
     answer = nobody("GET", "/readyz", script=True)
-    assert (answer.status, answer.json) == (200, {"status": "ok", "database": "ok", "queue": "ok", "worker": "ok"})
+    assert (answer.status, answer.json) == (200, {**down, "status": "ok", "worker": "ok"})      # without a watcher mail comes later, but comes
+    queue.here(queue.WATCHER)
+    assert nobody("GET", "/readyz", script=True).json["watcher"] == "ok"
 
 
 def test_inline_jobs_need_no_worker(nobody: Client, settings: Any) -> None:
@@ -37,14 +40,14 @@ def test_not_ready_with_a_broken_queue(nobody: Client, monkeypatch: pytest.Monke
     def broken() -> int:
         raise ConnectionError
 
-    queue.worker_here()
+    queue.here(queue.WORKER)
     monkeypatch.setattr(queue.huey.storage, "queue_size", broken)
     answer = nobody("GET", "/readyz", script=True)
     assert (answer.status, answer.json["queue"]) == (503, "unavailable")
 
 
 def test_not_ready_with_an_old_database(nobody: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    queue.worker_here()
+    queue.here(queue.WORKER)
     monkeypatch.setattr(ops, "pending", lambda: ["0002_next"])
     answer = nobody("GET", "/readyz", script=True)
     assert (answer.status, answer.json["database"]) == (503, "unavailable")
