@@ -4,7 +4,7 @@ __version__ = "0.1.0"
 
 # Bottom to top.  A module may import only modules that stand before it (tests/test_layers.py).
 ORDER = """
-config logs language errors text passwords crypto db models scope limits
+config logs process language errors text passwords crypto db models scope limits
 egress headers html message sanitize mailhosts imapfolders imapwire imapfetch imapidle imapstate imapwrite imap
 aireply aiwire ai
 lists deadline reading phishing bulk asks gist triage likeness
@@ -14,11 +14,11 @@ users senders threads pace accounts usage endpoints providers search relink
 tags tagging
 intake filters mails
 styles drafts
-ratings places journal acts prefetch folders state sync importer samplemail sample
+ratings places journal acts preparer prefetch folders state sync importer samplemail sample
 watch
 web.form web.compress web.render web.session web.routing web.side
 web.tags
 web.people web.styles web.matrix web.inbox web.drafts web.email web.acts web.journal web.accounts web.jobs web.ops web.openapi
 web.routes web.app
-process worker serve demo doctor cli __main__
+worker serve demo doctor cli __main__
 """.split()

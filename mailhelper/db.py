@@ -24,6 +24,7 @@ UPGRADE_LOCK = 0x6D61696C      # "mail": the advisory lock of PostgreSQL that an
 BULK = 500      # rows a statement: SQLite takes 32,766 variables, PostgreSQL 65,535
 
 db = DatabaseProxy()
+_url = ""
 vault: ContextVar[Vault] = ContextVar("vault")      # set by Scope.__enter__, read by sealed fields
 
 
@@ -34,6 +35,8 @@ def now() -> dt.datetime:
 
 def connect(url: str) -> Database:
     """Point the program at a database.  No connection is opened yet; use `db.connection_context()`."""
+    global _url
+    _url = url
     if url.startswith("sqlite"):
         path = Path(url.removeprefix("sqlite:///"))
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -46,6 +49,11 @@ def connect(url: str) -> Database:
         database = open_url(url, max_connections=20, stale_timeout=300, timeout=10, autoconnect=False)
     db.initialize(database)
     return database
+
+
+def url() -> str:
+    """Where `connect` pointed the program, for another process of ours; may hold a password."""
+    return _url
 
 
 def is_postgres() -> bool:
@@ -105,7 +113,11 @@ class Sealed(BlobField):
         self.about = f"{model._meta.table_name}.{name}".encode()     # type: ignore[attr-defined]
 
     def db_value(self, value: Any) -> Any:
-        return None if value is None else super().db_value(_vault().seal(self.pack(value), self.about))
+        return None if value is None else super().db_value(self.seal(value))
+
+    def seal(self, value: Any) -> bytes | None:
+        """The ciphertext, for rows that go to the driver as they are, or to another process."""
+        return None if value is None else _vault().seal(self.pack(value), self.about)
 
     def python_value(self, value: Any) -> Any:
         return None if value is None else self.unpack(_vault().open(bytes(value), self.about))
@@ -173,7 +185,7 @@ def rows(query: ModelSelect) -> list[tuple[Any, ...]]:
 def insert_rows(model: type[Table], columns: Sequence[str], rows: Sequence[Sequence[Any]], returning: Sequence[str] = ()) -> list[tuple[Any, ...]]:
     """Insert many rows by the driver: a tenth of what building them as peewee queries costs.  Rows that exist already are passed over.
 
-    Values must be ready for the driver (sealed ones through the field's `db_value`, before the transaction).
+    Values must be ready for the driver (sealed ones through the field's `seal`, before the transaction).
     Returns the `returning` columns of the rows that were inserted; both databases know RETURNING.
     """
     names = _names(model, columns)

@@ -60,6 +60,14 @@ class Prepared(NamedTuple):
     tokens: tuple[list[str], ...]
     seen: list[senders.Seen]
     tags: tuple[str, ...]               # that its rating suggests
+    stamp: str | None                   # in an inbox: who stands in the topmost Authentication-Results, "" for nobody
+
+
+class Ready(NamedTuple):
+    """A batch ready to be stored, with what it adds to the counts of people and of suggested tags."""
+    mails: list[Prepared]
+    people: list[dict[str, object]]
+    suggested: list[dict[str, Any]]
 
 
 class Intake:
@@ -79,14 +87,25 @@ class Intake:
 
     def keep(self, folder: Folder, mails: Sequence[Arrival], orphans: Orphans | None = None) -> Kept:
         """Store mails of one folder, at most BATCH; those already there are passed over.  `orphans` found again are moved, not doubled."""
+        return self.store(folder, self.prepare(folder.role, mails), orphans)
+
+    def prepare(self, role: str, mails: Sequence[Arrival]) -> Ready:
+        """Everything but the storing, for mails of a folder of that role; reads the database, and writes nothing."""
         parsed = [(one, message.parse(one.mail.raw)) for one in mails]
         self._learn_senders([mail.sender.address for _, mail in parsed])
-        ready = [self._prepare(folder, one, mail) for one, mail in parsed]
-        people, suggested = self._counted(ready)
+        prepared = [self._prepare(role, one, mail) for one, mail in parsed]
+        return Ready(prepared, *self._counted(prepared))
+
+    def store(self, folder: Folder, ready: Ready, orphans: Orphans | None = None) -> Kept:
+        """Store what was prepared, in one short transaction."""
+        prepared, people, suggested = ready
+        stamps = [one.stamp for one in prepared if one.stamp is not None]
+        self._arrived += len(stamps)
+        self._stamps.update(stamp for stamp in stamps if stamp)
         with db.atomic():
-            rest, moved = self._move(folder, ready, orphans or Orphans())
+            rest, moved = self._move(folder, prepared, orphans or Orphans())
             new = self._store(folder, rest)
-            if len(new) < len(mails):       # the rare batch that was partly here: the others are counted already
+            if len(new) < len(prepared):       # the rare batch that was partly here: the others are counted already
                 people, suggested = self._counted(new)
             senders.keep(self.scope, people)
             tagging.keep(self.scope, suggested)
@@ -112,52 +131,50 @@ class Intake:
             self._senders[unknown.pop(key)] = Sender(received=received, written=written)
         self._senders.update(dict.fromkeys(unknown.values(), Sender()))
 
-    def _prepare(self, folder: Folder, arrival: Arrival, mail: ParsedMail) -> Prepared:
+    def _prepare(self, role: str, arrival: Arrival, mail: ParsedMail) -> Prepared:
         scope, one = self.scope, arrival.mail
         date = mail.date if mail.date and EARLIEST < mail.date < one.received + dt.timedelta(days=2) else one.received
         message_key = scope.vault.lookup("message-id", mail.message_id) if mail.message_id else None
         sender_key = senders.key(scope, mail.sender.address) if mail.sender.address else None
         flags = flags_of(one.flags)
         object_key = relink.object_key(scope, one.object_id)
-        if folder.role == "inbox":
-            self._arrived += 1
-            self._stamps.update(mail.header("Authentication-Results").partition(";")[0].split()[:1])
-        rating, counted, tags = self._rate(folder, mail, date)
+        rating, counted, tags = self._rate(role, mail, date)
         before = (
-            object_key or None, Mail.keywords.db_value(list(flags.keywords) or None), message_key, sender_key, one.received, date, len(one.raw),
+            object_key or None, Mail.keywords.seal(list(flags.keywords) or None), message_key, sender_key, one.received, date, len(one.raw),
             *flags[:3],
             any(not part.inline for part in mail.attachments), bool(mail.defects),
-            date if folder.role in OWN else None, Mail.head.db_value(head(mail)), *counted)
+            date if role in OWN else None, Mail.head.seal(head(mail)), *counted)
         return Prepared(
             one.uid, flags, Known(object_key, identity(message_key, sender_key, len(one.raw), one.received), one.received), before, rating,
             arrival.sealed,
-            Body.content.db_value(content(mail)) if len(one.raw) > LARGE else None,
+            Body.content.seal(content(mail)) if len(one.raw) > LARGE else None,
             threads.link(scope, mail.message_id, (*mail.references, *mail.in_reply_to), date),
-            self._index.row(mail, text.words(mail.text)), self._people(folder, mail, date), tags)
+            self._index.row(mail, text.words(mail.text)), self._people(role, mail, date), tags,
+            "".join(mail.header("Authentication-Results").partition(";")[0].split()[:1]) if role == "inbox" else None)
 
-    def _rate(self, folder: Folder, mail: ParsedMail, date: dt.datetime) -> tuple[tuple[Any, ...] | None, tuple[Any, ...], tuple[str, ...]]:
+    def _rate(self, role: str, mail: ParsedMail, date: dt.datetime) -> tuple[tuple[Any, ...] | None, tuple[Any, ...], tuple[str, ...]]:
         """The built-in layer, the columns of Mail that repeat it, and the tags it suggests."""
-        if self.account.mode == "none" or folder.role in OWN:
+        if self.account.mode == "none" or role in OWN:
             return None, UNRATED, ()
         try:
-            rating = self.rate(folder, mail, date)
+            rating = self.rate(role, mail, date)
         except Exception:       # one mail that the rater cannot bear must not stop a sync: a failed rating says so, and is no rating
             log.exception("a mail of account %s could not be rated", self.account.id)
-            return ("builtin", None, None, None, None, None, None, 0.0, "builtin", "rating_failed", Rating.detail.db_value({}), now()), FAILED, ()
+            return ("builtin", None, None, None, None, None, None, 0.0, "builtin", "rating_failed", Rating.detail.seal({}), now()), FAILED, ()
         return rating_row("builtin", rating), counted_columns("builtin", rating), rating.suggested_tags
 
-    def rate(self, folder: Folder, mail: ParsedMail, date: dt.datetime) -> triage.Rating:
+    def rate(self, role: str, mail: ParsedMail, date: dt.datetime) -> triage.Rating:
         """What the built-in rater says of a mail of this account."""
         user, address = self.scope.user, mail.sender.address
         if address not in self._senders:
             self._learn_senders([address])
         return triage.builtin(mail, Context(
             addresses=self._addresses, now=date, sender=self._senders.get(address, Sender()), language=user.language or "en",
-            authserv=self.account.authserv or "", role=folder.role, timezone=user.timezone))
+            authserv=self.account.authserv or "", role=role, timezone=user.timezone))
 
-    def _people(self, folder: Folder, mail: ParsedMail, date: dt.datetime) -> list[senders.Seen]:
+    def _people(self, role: str, mail: ParsedMail, date: dt.datetime) -> list[senders.Seen]:
         own = self.account.kind == "local" and mail.sender.address in self._addresses       # elsewhere anybody may write that into a From
-        if folder.role == "sent" or own:
+        if role == "sent" or own:
             return [senders.Seen(one.address, date, True) for one in (*mail.to, *mail.cc)[:50]]
         return [senders.Seen(mail.sender.address, date, False)]
 
@@ -208,7 +225,7 @@ def rating_row(layer: str, rating: triage.Rating) -> tuple[Any, ...]:
     """The values of RATING after the mail's id."""
     detail = {"summary": rating.summary, "tags": list(rating.suggested_tags), "reasons": [_pair(reason) for reason in rating.reasons]}
     return (layer, rating.urgency, rating.importance, rating.category, rating.kind, rating.spam, rating.needs_reply, rating.confidence,
-            rating.rated_by, None, Rating.detail.db_value(detail), now())
+            rating.rated_by, None, Rating.detail.seal(detail), now())
 
 
 def counted_columns(layer: str, rating: triage.Rating) -> tuple[Any, ...]:

@@ -11,8 +11,9 @@ from mailhelper.db import db
 from mailhelper.errors import Cancelled, Refused, Unreachable
 from mailhelper.imap import Facts, Mailbox
 from mailhelper.imapfetch import chunks, flags_of
-from mailhelper.intake import BATCH, Arrival, Intake
+from mailhelper.intake import BATCH, Arrival, Intake, Ready
 from mailhelper.models import Job
+from mailhelper.preparer import Inline
 from mailhelper.relink import Found, Orphans
 from mailhelper.scope import everyone
 
@@ -74,32 +75,34 @@ class Fetcher:
             yield Batch(batch, [])
 
 
-def ahead(fetcher: Fetcher, name: str, uids: list[int]) -> Generator[Batch, None, None]:
-    """Batches of mails, the next one fetched in another thread while this one is stored."""
+def ahead(fetcher: Fetcher, prepare: Inline, name: str, role: str, uids: list[int]) -> Generator[tuple[Ready, list[Found]], None, None]:
+    """Batches of mails of a folder, prepared; the next ones are fetched in another thread while one is prepared and stored."""
     box = fetcher.box
     box.examine(name)
-    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(maxsize=1)
+    fetched: queue.Queue[tuple[Batch, bool] | BaseException | None] = queue.Queue(maxsize=2)
 
     def fetch() -> None:
         try:
             for batch in fetcher.batches(uids):
-                ready.put(batch)
-            ready.put(None)
+                fetched.put((batch, prepare.submit(role, batch.arrived)))
+            fetched.put(None)
         except BaseException as error:      # handed over to the thread that can do something about it
-            ready.put(error)
+            fetched.put(error)
 
     thread = threading.Thread(target=fetch, name="fetch", daemon=True)
     thread.start()
-    item: Batch | BaseException | None = Batch([], [])
+    item: tuple[Batch, bool] | BaseException | None = Batch([], []), False
     try:
-        while (item := ready.get()) is not None:
+        while (item := fetched.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
-            yield item
+            batch, submitted = item
+            yield prepare.result(submitted, role, batch.arrived), batch.found
     finally:
-        if isinstance(item, Batch):      # cancelled, or a batch could not be stored: do not wait for the server
+        if isinstance(item, tuple):      # cancelled, or a batch could not be stored: do not wait for the server
             box.abort()
-            while isinstance(ready.get(), Batch):
+            prepare.close()
+            while isinstance(fetched.get(), tuple):
                 continue
         thread.join()
 

@@ -65,7 +65,7 @@ def run(scope: Scope, job: Job, step: Step) -> dict[str, Any]:
     step(20, 100, "reading")
     parsed = message.parse(scope.get(Raw, mail.id).data)
     step(40, 100, "rating")
-    rating = Intake(scope, scope.get(Account, mail.account_id)).rate(scope.get(Folder, mail.folder_id), parsed, mail.date)
+    rating = Intake(scope, scope.get(Account, mail.account_id)).rate(scope.get(Folder, mail.folder_id).role, parsed, mail.date)
     step(80, 100, "storing")
     with db.atomic():
         scope.delete(Rating).where(Rating.mail == mail, Rating.layer == "builtin").execute()

@@ -35,7 +35,7 @@ def rows(scope: Scope, seen: Iterable[Seen]) -> list[dict[str, object]]:
         if one.address:
             merged.setdefault(one.address, []).append(one)
     return sorted(({
-        "address": Sender.address.db_value(address), "address_key": key(scope, address),
+        "address": Sender.address.seal(address), "address_key": key(scope, address),
         "domain_key": scope.vault.lookup("domain", address.rpartition("@")[2]),
         "received": sum(not one.written for one in all), "written": sum(one.written for one in all),
         "first_at": min(one.at for one in all), "last_at": max(one.at for one in all),

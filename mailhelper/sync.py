@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from typing import Any
 
-from mailhelper import accounts, acts, folders, imap, jobs, journal, pace, prefetch, relink
+from mailhelper import accounts, acts, folders, imap, jobs, journal, pace, prefetch, preparer, relink
 from mailhelper.db import db, now
 from mailhelper.errors import Cancelled, Conflict, Error, Invalid, Locked, Refused
 from mailhelper.imap import Mailbox
@@ -17,6 +17,7 @@ from mailhelper.imapfetch import Flags
 from mailhelper.intake import Intake
 from mailhelper.models import Account, Folder, Job, Mail
 from mailhelper.prefetch import Fetcher
+from mailhelper.preparer import Inline
 from mailhelper.relink import Orphans
 from mailhelper.runner import Step
 from mailhelper.scope import Scope, open_granted
@@ -159,33 +160,33 @@ class Sync:
         done = sum(len(state.local) for state in states)
         total = done + sum(len(state.missing) for state in states)
         intake = Intake(self.scope, self.account)
-        for state in states:
-            if not state.missing:
-                continue
-            self.step(done, total, "fetching")
-            try:
-                for count in self._fetch(box, state, intake, orphans, gone):
-                    done += count
-                    self.step(done, total, "fetching")
-            except Refused as error:        # the folder, not the connection
-                self._cut_short = True
-                self._folder_failed(state, error)
+        with preparer.started(intake, total - done) as prepare:
+            for state in states:
+                if not state.missing:
+                    continue
+                self.step(done, total, "fetching")
+                try:
+                    for count in self._fetch(Fetcher(box, intake, orphans), prepare, state, gone):
+                        done += count
+                        self.step(done, total, "fetching")
+                except Refused as error:        # the folder, not the connection
+                    self._cut_short = True
+                    self._folder_failed(state, error)
         if not self.account.authserv and (name := intake.authserv()):
             self.scope.update(Account, authserv=name).where(Account.id == self.account.id).execute()
 
-    def _fetch(self, box: Mailbox, state: State, intake: Intake, orphans: Orphans, gone: set[int]) -> Iterator[int]:
+    def _fetch(self, fetcher: Fetcher, prepare: Inline, state: State, gone: set[int]) -> Iterator[int]:
         """Store what is missing of a folder; gives how many mails each batch had."""
-        fetcher = Fetcher(box, intake, orphans)
         came = 0
-        with closing(prefetch.ahead(fetcher, state.name, state.missing)) as batches:
-            for batch in batches:
-                moved = relink.place(self.scope, self.account, state.folder, batch.found)
-                kept = intake.keep(state.folder, batch.arrived, orphans)
+        with closing(prefetch.ahead(fetcher, prepare, state.name, state.folder.role, state.missing)) as batches:
+            for ready, found in batches:
+                moved = relink.place(self.scope, self.account, state.folder, found)
+                kept = fetcher.intake.store(state.folder, ready, fetcher.orphans)
                 self.result["email_count"] += kept.new
                 self.result["moved"] += len(moved) + len(kept.moved)
                 gone.difference_update(moved, kept.moved)
-                came += len(batch.arrived) + len(batch.found)
-                yield len(batch.arrived) + len(batch.found)
+                came += len(ready.mails) + len(found)
+                yield len(ready.mails) + len(found)
         state.settled &= came == len(state.missing)     # a mail that the server did not hand out is asked for again
 
     # ── reconcile ──

@@ -159,7 +159,7 @@ class Heard:
             name = tags.clean(name)
         except Invalid:     # what a model makes up may be no name at all
             return None, b""
-        return TagSuggestion.name.db_value(name), tags.key(self._scope, name)
+        return TagSuggestion.name.seal(name), tags.key(self._scope, name)
 
 
 def keep(scope: Scope, rows: list[dict[str, Any]]) -> None:
