@@ -8,7 +8,7 @@ config logs process language errors text passwords crypto db models scope limits
 egress headers html message sanitize mailhosts imapfolders imapwire imapfetch imapidle imapstate imapwrite imap
 aireply aiwire ai
 lists deadline reading phishing bulk asks gist triage likeness
-checksums patterns namewords names anonymize concealed tongue chatter answers prompts
+checksums patterns namewords names anonymize concealed tongue local chatter answers prompts
 queue jobs runner
 users senders threads pace accounts usage endpoints providers search relink
 tags tagging

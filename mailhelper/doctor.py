@@ -5,7 +5,7 @@ import os
 import stat
 from typing import Any
 
-from mailhelper import db, queue
+from mailhelper import db, local, queue
 from mailhelper.config import config
 from mailhelper.db import db as database
 from mailhelper.models import User
@@ -16,7 +16,7 @@ EXTRAS = {"redis": "REDIS_URL", "psycopg2": "DATABASE_URL with PostgreSQL"}
 
 def checks() -> list[dict[str, Any]]:
     """[{name, ok, grave, text}]; a grave one keeps the program from working."""
-    return [_data(), _key(), _database(), _queue(), _worker(), _watcher(), _people(), *_extras()]
+    return [_data(), _key(), _database(), _queue(), _worker(), _watcher(), _people(), *_extras(), _local_ai()]
 
 
 def _check(name: str, ok: bool, good: str, bad: str, grave: bool = True) -> dict[str, Any]:
@@ -83,3 +83,10 @@ def _extras() -> list[dict[str, Any]]:
     wanted = {"redis": bool(config.redis_url), "psycopg2": config.database.startswith("postgres")}
     return [_check(name, importlib.util.find_spec(name) is not None, "installed", f"is needed for {EXTRAS[name]}; please install it")
             for name, needed in wanted.items() if needed]
+
+
+def _local_ai() -> dict[str, Any]:
+    """Not needed, but language and similarity are told better with it."""
+    missing = [name for name, there in local.there().items() if not there]
+    advice = f"without {', '.join(missing)}; if wanted: pip install mailhelper[local-ai]"
+    return _check("local AI", not missing, f"{', '.join(local.PACKAGES)}", advice, grave=False)

