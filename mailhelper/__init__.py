@@ -10,7 +10,7 @@ aireply aiwire ai
 lists deadline reading phishing bulk asks gist triage likeness
 checksums patterns namewords names anonymize concealed tongue local chatter answers prompts
 queue jobs runner
-users senders threads pace accounts usage endpoints providers search relink
+users senders threads pace accounts removal usage endpoints providers search relink
 tags tagging
 intake filters mails
 styles drafts

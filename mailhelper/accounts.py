@@ -6,13 +6,13 @@ from typing import Any
 
 from peewee import Case, fn
 
-from mailhelper import imap, jobs, pace, senders, threads
+from mailhelper import imap, pace
 from mailhelper.config import config
 from mailhelper.db import db, now
 from mailhelper.egress import Door, Entry, Policy
 from mailhelper.errors import Invalid
 from mailhelper.imap import Server
-from mailhelper.models import ACTIVE, Account, Egress, Folder, Grant, Job, Mail, User
+from mailhelper.models import Account, Egress, Folder, Grant, Mail, User
 from mailhelper.scope import Scope, drop_grants, grant
 
 FIELDS = ("name", "address", "imap", "smtp", "mode", "filters", "background", "interval")
@@ -20,7 +20,6 @@ SERVER = ("host", "port", "security", "username", "password", "fingerprint")
 FILTERS = ("include", "exclude", "since", "unseen", "newest", "total")
 SECURITY = ("tls", "starttls", "none")
 MODES = ("none", "builtin")
-AT_ONCE = 200       # mails a transaction, when they are deleted
 BACKGROUND_TTL = dt.timedelta(days=30)
 
 
@@ -72,21 +71,6 @@ def change(scope: Scope, account_id: object, values: Mapping[str, Any]) -> Accou
             pace.hurry(changed)
         _grant_background(scope, changed)
     return changed
-
-
-def remove(scope: Scope, account_id: object) -> None:
-    """Forget a mailbox and all its mail here; the server is not touched.  Raises NotFound."""
-    account = scope.get(Account, account_id)
-    kinds = ("sync_user_emails", "import_mail", "apply_acts")
-    for job in scope.select(Job, Job.id).where(Job.subject == account.id, Job.kind << kinds, Job.state << ACTIVE):
-        jobs.cancel(scope, job.id)
-    drop_grants(scope, Grant.purpose == "background", Grant.subject == account.id)
-    while ids := [row[0] for row in scope.select(Mail, Mail.id).where(Mail.account == account).limit(AT_ONCE).tuples()]:
-        scope.delete(Mail).where(Mail.id << ids).execute()      # in portions, since others want to write meanwhile
-    with db.atomic():
-        scope.delete(Account).where(Account.id == account.id).execute()
-        threads.drop_empty(scope)
-        senders.drop_unknown(scope)
 
 
 def listed(scope: Scope) -> list[Account]:

@@ -11,9 +11,9 @@ from peewee import JOIN, SQL, Case, ModelSelect, fn
 
 from mailhelper import filters, intake, language, message, search, tags, triage
 from mailhelper.db import now, rows
-from mailhelper.errors import Invalid, sentence
+from mailhelper.errors import Invalid, NotFound, sentence
 from mailhelper.message import Attachment
-from mailhelper.models import Body, Folder, Mail, Rating, Raw
+from mailhelper.models import REMOVED, Body, Folder, Mail, Rating, Raw
 from mailhelper.scope import Scope
 from mailhelper.text import words
 
@@ -103,8 +103,12 @@ def waiting(scope: Scope) -> dict[str, int]:
 
 
 def kept(scope: Scope) -> list[SQL]:
-    """What lists and counts leave out unless they are asked for that folder: the trash.  Written out, as every list asks it."""
-    return [SQL(f"""("t1"."folder_id" NOT IN (SELECT "id" FROM "folder" WHERE "user_id" = {int(scope.user.id)} AND "role" = 'trash'))""")]
+    """What lists and counts leave out unless they are asked for that folder: the trash; and mailboxes that are being removed.
+
+    Written out, as every list asks it.
+    """
+    hidden = f"""SELECT "id" FROM "folder" WHERE "user_id" = {int(scope.user.id)} AND "role" IN ('trash', '{REMOVED}')"""
+    return [SQL(f"""("t1"."folder_id" NOT IN ({hidden}))""")]
 
 
 def _rows(scope: Scope) -> ModelSelect:
@@ -200,9 +204,11 @@ def _cursor(row: tuple[Any, ...], sort: str) -> str:
 def read(scope: Scope, mail_id: object, lang: str) -> dict[str, Any]:
     """A row with text, attachments and all rating layers: the shape of GET /api/emails/<id> but for sanitised HTML.  Raises NotFound."""
     mail = scope.get(Mail, mail_id)
-    row = rows(_rows(scope).where(Mail.id == mail.id))[0]
+    found = rows(_rows(scope).where(Mail.id == mail.id, Folder.role != REMOVED))
+    if not found:
+        raise NotFound()
     kept = content(scope, mail.id)
-    return {**_shown(scope, [row], lang)[0], **kept, "layers": layers(scope, mail.id, lang)}
+    return {**_shown(scope, found, lang)[0], **kept, "layers": layers(scope, mail.id, lang)}
 
 
 def content(scope: Scope, mail_id: int) -> dict[str, Any]:

@@ -86,6 +86,9 @@ class Grant(Owned):
         indexes = ((("user", "purpose", "subject"), False),)
 
 
+REMOVED = "removed"         # role of the folders of a mailbox that is being deleted
+
+
 class Account(Owned):
     """One mailbox of a user: on a server, or a local import."""
     name = Sealed()
@@ -130,7 +133,7 @@ class Folder(Owned):
     account = ForeignKeyField(Account, on_delete="CASCADE", backref="+", index=False)
     name = Sealed()
     name_key = BlobField()
-    role = CharField(max_length=8, default="")              # inbox, sent, drafts, trash, junk, archive, all, flagged or ""
+    role = CharField(max_length=8, default="")              # inbox, sent, drafts, trash, junk, archive, all, flagged or "", or REMOVED
     uidvalidity = BigIntegerField(default=0)                # 0: never scanned
     uidnext = BigIntegerField(null=True)                    # with `total` and `modseq` what the server said at the last scan that left nothing open:
     total = IntegerField(null=True)                         # while it says the same, nothing has changed there; null: look at everything

@@ -20,12 +20,13 @@ from mailhelper.config import config
 from mailhelper.crypto import BadKey, Vault
 from mailhelper.db import Sealed, add_counts, insert_rows, now, rows, vault
 from mailhelper.errors import Locked, NotFound
-from mailhelper.models import Grant, Owned, User
+from mailhelper.models import REMOVED, Account, Folder, Grant, Owned, User
 
 Row = TypeVar("Row", bound=Owned)
 JOB_TTL = dt.timedelta(days=1)
 SESSION_TTL = dt.timedelta(days=30)      # at most; the idle limit usually ends it earlier
 _entered: ContextVar[tuple[Token[Vault], ...]] = ContextVar("entered", default=())       # here and not in the Scope, which threads may share
+_HIDDEN: dict[type[Owned], Expression] = {Account: Account.removed_at.is_null(), Folder: Folder.role != REMOVED}
 TOUCH_EVERY = dt.timedelta(minutes=1)    # a session's use is written down at most this often: reading a page must not write
 
 
@@ -45,7 +46,10 @@ class Scope:
         _entered.set(tuple(outer))
 
     def select(self, model: type[Row], *columns: Any) -> ModelSelect:
-        return model.select(*columns).where(model.user == self.user)
+        """The user's rows.  A mailbox that was removed is there no more, though a job may still be deleting it."""
+        query = model.select(*columns).where(model.user == self.user)
+        hidden = _HIDDEN.get(model)
+        return query if hidden is None else query.where(hidden)
 
     def get(self, model: type[Row], id: object) -> Row:
         """The row, or NotFound: also when it is somebody else's, and when the id is no number at all."""
@@ -98,6 +102,16 @@ class Scope:
                 if isinstance(value, Owned) and value.user_id == self.user.id:     # type: ignore[attr-defined]
                     continue
                 self._get(field.rel_model, getattr(value, "id", value), field.rel_model._meta.primary_key)
+
+
+class Keyless(Scope):
+    """A user's rows where nobody has their key, for jobs that need none: it cannot be entered, and opens nothing."""
+
+    def __init__(self, user: User) -> None:
+        self.user, self.grant = user, None
+
+    def __enter__(self) -> "Scope":
+        raise Locked()
 
 
 class Everyone:

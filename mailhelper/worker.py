@@ -5,7 +5,7 @@ import signal
 
 from huey import crontab
 
-from mailhelper import acts, db, importer, limits, logs, queue, ratings, runner, sync
+from mailhelper import acts, db, importer, limits, logs, queue, ratings, removal, runner, sync
 from mailhelper.config import config
 from mailhelper.db import db as database
 from mailhelper.process import die_with_parent
@@ -53,7 +53,8 @@ def sync_due() -> None:
 
 @huey.periodic_task(crontab(minute="7"), name="purge")
 def purge() -> None:
-    """Every hour: expired grants and counters."""
+    """Every hour: expired grants and counters, and what removed mailboxes have left over."""
     with database.connection_context():
         purge_grants()
         limits.purge()
+        removal.finish()

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from mailhelper import accounts, drafts
+from mailhelper import drafts
 from mailhelper.db import rows
 from mailhelper.errors import Invalid, NotFound
 from mailhelper.models import Draft, Mail
 from mailhelper.scope import Scope
-from tests.world import account, fill, folder, keep, raw
+from tests.world import account, fill, folder, keep, raw, remove
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_draft_outlives_the_mail_but_not_the_mailbox(ann: Scope, mail: Mail) -
     draft = drafts.write(ann, mail, "Yes.", "formal", "llm:small")
     ann.delete(Mail).execute()
     assert drafts.read(ann, draft.id)["email_id"] is None
-    accounts.remove(ann, mail.account_id)       # type: ignore[attr-defined]
+    remove(ann, mail.account_id)       # type: ignore[attr-defined]
     with pytest.raises(NotFound):
         drafts.read(ann, draft.id)
 

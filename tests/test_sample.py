@@ -11,6 +11,7 @@ from mailhelper import accounts, mails, message, sample, samplemail
 from mailhelper.models import Account, Folder, Mail
 from mailhelper.scope import Scope
 from tests.conftest import Client
+from tests.world import remove
 
 ZONE = "Europe/Berlin"
 SUNDAY = datetime(2026, 11, 22, 8, 15)
@@ -127,7 +128,7 @@ def test_what_was_reopened_stays_open_when_it_is_loaded_again(ann: Scope) -> Non
 def test_removing_the_mailbox_leaves_nothing(ann: Scope) -> None:
     sample.load(ann, SUNDAY, "en")
     with ann:
-        accounts.remove(ann, accounts.listed(ann)[0].id)
+        remove(ann, accounts.listed(ann)[0].id)
         assert [ann.select(table).count() for table in (Account, Folder, Mail)] == [0, 0, 0]
 
 

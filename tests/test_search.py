@@ -4,10 +4,10 @@ import datetime as dt
 
 import pytest
 
-from mailhelper import accounts, db, errors, mails, search
+from mailhelper import db, errors, mails, search
 from mailhelper.models import Mail
 from mailhelper.scope import Scope
-from tests.world import account, folder, keep, raw
+from tests.world import account, folder, keep, raw, remove
 
 LETTERS = {
     "contract": raw("Contract for the Café", "Dear Ann, please sign by Friday. Die Straße ist gesperrt.", id="1@x"),
@@ -140,7 +140,7 @@ def test_a_mail_that_gets_the_number_of_a_deleted_one_is_found_by_its_own_words(
     """SQLite gives the highest number again."""
     box = account(ann)
     keep(ann, folder(ann, box), raw("Old", id="1@x"))
-    accounts.remove(ann, box.id)
+    remove(ann, box.id)
     [new] = keep(ann, folder(ann, account(ann)), raw("New", id="2@x"))
     assert find(ann, {new.id: "new"}, "new") == {"new"} and find(ann, {new.id: "new"}, "old") == set()
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from mailhelper import drafts, tagging, tags
+from mailhelper import drafts, removal, runner, tagging, tags
 from mailhelper.imap import Fetched
 from mailhelper.intake import Intake
 from mailhelper.models import Account, Act, Draft, Folder, Job, Mail, Tag
@@ -51,6 +51,12 @@ def fill(scope: Scope) -> Mail:
     with scope:
         scope.create(Job, kind="sync_user_emails", subject=place.account_id, state="completed", message="done")
     return mail
+
+
+def remove(scope: Scope, account_id: int) -> None:
+    """Remove a mailbox, and let the job that deletes it run."""
+    removal.remove(scope, account_id)
+    runner.run(scope.select(Job, Job.id).where(Job.kind == removal.KIND, Job.subject == account_id).order_by(Job.id.desc()).get().id)
 
 
 def done(scope: Scope) -> Act:

@@ -4,7 +4,7 @@ from typing import Any
 
 from bottle import response
 
-from mailhelper import accounts, mailhosts, pace, sync
+from mailhelper import accounts, mailhosts, pace, removal, sync
 from mailhelper.errors import Invalid, sentence
 from mailhelper.imap import Probe
 from mailhelper.language import t
@@ -62,7 +62,7 @@ def renew(scope: Scope) -> Any:
 
 
 def delete(scope: Scope, id: int) -> Any:
-    accounts.remove(scope, id)
+    removal.remove(scope, id)
     session.toast("account_removed")
     return see_other("/accounts")
 
@@ -168,7 +168,7 @@ def _shown(scope: Scope, account: Account) -> dict[str, Any]:
 
 
 def api_delete(scope: Scope, id: int) -> dict[str, Any]:
-    accounts.remove(scope, id)
+    removal.remove(scope, id)
     return {"deleted": True}
 
 

@@ -16,6 +16,7 @@ from tests.servers import dovecot as dovecots
 from tests.servers.dovecot import Dovecot
 from tests.servers.process import stop
 from tests.servers.test_sync import Box as SyncBox
+from tests.world import remove
 
 pytestmark = [pytest.mark.servers, pytest.mark.skipif(not dovecots.available(), reason="no dovecot here")]
 
@@ -317,5 +318,5 @@ def test_reading_marks_nothing(box: Box) -> None:
 
 def test_a_mailbox_can_be_removed_with_acts_pending(box: Box) -> None:
     acts.act(box.scope, box.id(2), "trash")
-    accounts.remove(box.scope, box.account.id)
+    remove(box.scope, box.account.id)
     assert [box.scope.select(table).count() for table in (Act, Mail, Folder, Account)] == [0] * 4

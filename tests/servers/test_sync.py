@@ -19,7 +19,7 @@ from tests.scripted_imap import ScriptedServer
 from tests.servers import dovecot as dovecots
 from tests.servers.box import Box, letter, new_uidvalidity
 from tests.servers.dovecot import Dovecot
-from tests.world import raw
+from tests.world import raw, remove
 
 pytestmark = [pytest.mark.servers, pytest.mark.skipif(not dovecots.available(), reason="no dovecot here")]
 
@@ -422,7 +422,7 @@ def test_an_account_removed_while_it_is_fetched_leaves_nothing(box: Box, monkeyp
     def removed_meanwhile(self: imap.Mailbox, uids: Any) -> Any:
         if 3 in uids:
             with elsewhere(box.scope) as scope:
-                accounts.remove(scope, box.account.id)
+                remove(scope, box.account.id)
         return fetch(self, uids)
 
     with monkeypatch.context() as line:

@@ -18,7 +18,7 @@ from mailhelper.scope import Scope, everyone
 from tests.servers import dovecot as dovecots
 from tests.servers.dovecot import Dovecot
 from tests.servers.product import Product, children
-from tests.world import raw
+from tests.world import raw, remove
 
 pytestmark = [pytest.mark.servers, pytest.mark.skipif(not dovecots.available(), reason="no dovecot here")]
 
@@ -142,7 +142,7 @@ def _opt_out(box: Box) -> None:
 
 
 def _remove(box: Box) -> None:
-    accounts.remove(box.scope, box.account.id)
+    remove(box.scope, box.account.id)
 
 
 def _expire(box: Box) -> None:
