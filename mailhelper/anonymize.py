@@ -82,7 +82,8 @@ class Masker:
         for span in spans:
             for start, stop in _apart(span, taken):
                 datum = clean[start:stop].strip(" \n.,;:" if span.kind != "COMPANY" else " \n")
-                if not datum or not any(map(str.isalnum, datum)):
+                datum = datum[1:] if datum[:1] == "(" and ")" not in datum else datum
+                if not any(map(str.isalnum, datum)):
                     continue
                 begin = clean.index(datum, start)
                 pieces += [clean[at:begin], self._placeholder(span.kind, datum)]

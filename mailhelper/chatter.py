@@ -5,7 +5,7 @@ import re
 
 _THOUGHT = re.compile(r"<(think|thinking|reasoning|scratchpad|reflection)\b[^>]*>.*?(?:</\1>|\Z)", re.I | re.S)
 _THOUGHT_END = re.compile(r"\A.*?</(?:think|thinking|reasoning|scratchpad|reflection)>", re.I | re.S)
-_FENCE = re.compile(r"\A\s*(?:.{0,200}\n)?```[\w-]*[ \t]*\n(.*?)(?:\n?```.*|\Z)", re.S)
+_FENCE = re.compile(r"\A\s{0,20}(?:[^\n]{0,200}\n)?```[\w-]*[ \t]*\n(.*?)(?:\n?```.*|\Z)", re.S)
 _TEMPLATE = re.compile(r"<\|[^|<>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>", re.I)
 _WRAPPED = re.compile(r'\A\s*(["„“”\'«»])(.*)["“”\'«»]\s*\Z', re.S)
 _TAGGED = re.compile(r"\A\s*<(draft|reply|email|antwort|response)>\s*(.*?)\s*(?:</\1>.*)?\Z", re.I | re.S)
@@ -25,9 +25,9 @@ _HERE = re.compile(r"\A\s*(?:here(?:'s| is)|hier (?:ist|w(?:ä|ae)re)|i(?:'ve| h
 _FIELD = re.compile(r"\A\s*(?:\*\*|__)?(?:subject|betreff|re|aw|to|an|from|von|cc|date|datum)(?:\*\*|__)?\s?:(?:\*\*|__)?[^\n]*\n+", re.I)
 _RULE = re.compile(r"\A\s*(?:-{3,}|\*{3,}|_{3,}|={3,})\s*\n+")
 _NOTE = re.compile(
-    r"\n\s*(?:-{3,}\s*\n+\s*)?(?:[(\[*_]{0,3}\s*)(?:note|please note|n\.?b\.|hinweis|anmerkung|bemerkung|p\.?s\.? for you|explanation"
+    r"\n[ \t]*(?:-{3,}\s*\n+[ \t]*)?(?:[(\[*_]{0,3}[ \t]*)(?:note|please note|n\.?b\.|hinweis|anmerkung|bemerkung|p\.?s\.? for you|explanation"
     r"|erl(?:ä|ae)uterung|reasoning|disclaimer|tipp?)\b[*_]{0,2}\s*[:(–-].*\Z"
-    r"|\n\s*(?:-{3,}\s*\n+\s*)?[(\[*_]{0,2}(?:let me know if you(?:'d| would)? (?:like|want|need)[^\n]{0,40}(?:changes?|adjust\w*|edits?"
+    r"|\n[ \t]*(?:-{3,}\s*\n+[ \t]*)?[(\[*_]{0,2}(?:let me know if you(?:'d| would)? (?:like|want|need)[^\n]{0,40}(?:changes?|adjust\w*|edits?"
     r"|revis\w*|version|tone|shorter|draft)|feel free to (?:adjust|modify|edit|customi[sz]e|change)"
     r"|(?:i )?hope this (?:helps|draft|works)|you can (?:replace|fill in|adjust|customi[sz]e)|replace the (?:placeholders?|brackets?)"
     r"|remember to|(?:soll|kann) ich (?:noch )?(?:etwas|den|die|das) [^\n]{0,30}(?:anpass|änder|aender)"

@@ -12,15 +12,15 @@ CODES = ("hidden_text", "bidi", "zero_width", "comments", "instruction_like")
 LIMIT = 200_000         # characters of HTML that are looked at for words to a machine
 
 _SHEET = re.compile(r"<style\b[^>]*>(.*?)(?:</style|\Z)", re.I | re.S)
-_MEDIA = re.compile(r"@[\w-]+[^{;]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}|/\*.*?(?:\*/|\Z)", re.S)
-_RULE = re.compile(r"([^{}]{1,300})\{([^{}]{0,2000})\}")
+_MEDIA = re.compile(r"@[\w-]{1,30}[^{};@]{0,300}\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}|/\*.*?(?:\*/|\Z)", re.S)
+_RULE = re.compile(r"(?<![^{}])([^{}]{1,500})\{([^{}]{0,2000})\}")
 _UNSEEN_RULE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0?\.?0+\s*(?:;|!|$)"
     r"|font-size\s*:\s*[01]?(?:\.\d+)?(?:px|pt)?\s*(?:;|!|$)|mso-hide\s*:\s*all"
                           r"|(?:left|top|text-indent)\s*:\s*-\d{3,}|clip-path|clip\s*:\s*rect|scale\(0|color\s*:\s*transparent", re.I)
 _SELECTED = re.compile(r"(?:^|,)\s*(?:[a-z0-9]+)?([.#])([\w-]+)\s*(?=,|$)", re.I)
 _CLASSED = re.compile(r"<([a-z][a-z0-9]*)\b([^>]*?\b(class|id)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"']+)))", re.I)
 _COMMENT = re.compile(r"<!--(.*?)(?:-->|\Z)", re.S)
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 _SIGNS = re.compile(r"&(?:zwnj|zwj|shy|zerowidthspace|lrm|rlm|#(?:x(?:200[b-f]|202[a-e]|206[0-9a-f]|feff|ad)|(?:820[3-7]|823[4-8]|829[0-9]"
     r"|830[0-3]|65279|173)));?", re.I)
 
@@ -48,8 +48,8 @@ _INSTRUCTS = re.compile("|".join((
     r"\b(?:reveal|print|repeat|show|output|leak|verrate|wiederhole|zeige?|gib)\b[^.!?\n]{0,40}\b(?:prompt|instructions?|system|anweisung\w*"
     r"|api[- ]?keys?|passw(?:ord|örter|ort)s?|secrets?|geheimnisse?)\b",
     r"<\|?(?:im_start|im_end|system|user|assistant|endoftext|eot_id|start_header_id)\|?>|\[/?INST\]|<</?SYS>>|</?(?:system|assistant"
-    r"|instructions?)>|^\s*#{1,4}\s*(?:instruction|system|response|anweisung)\b"
-    r"|^\s*(?:system|assistant)\s*:\s")), re.I | re.M)
+    r"|instructions?)>|^[ \t]*#{1,4}\s*(?:instruction|system|response|anweisung)\b"
+    r"|^[ \t]*(?:system|assistant)\s?:\s")), re.I | re.M)
 # What chat templates are made of, and what our own delimiters are made of.
 _TEMPLATE = re.compile(r"<\|[^|<>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|<{3,}|>{3,}(?=\s*\w)|```|‹{2,}|«{3,}", re.I)
 

@@ -12,16 +12,18 @@ from mailhelper.patterns import Span
 ANYWHERE, CAPITAL = True, False     # whether a name counts in lower case, too
 
 _FILE = re.compile(
-    r"[^\s/\\]+(?=\.(?:pdf|docx?|xlsx?|pptx?|od[tsp]|png|jpe?g|gif|tiff?|heic|zip|rar|7z|txt|csv|vcf|ics|eml|msg|html?|mp[34]|wav|mov)\b)", re.I)
+    r"(?<![^\s/\\])[^\s/\\]{1,160}(?=\.(?:pdf|docx?|xlsx?|pptx?|od[tsp]|png|jpe?g|gif|tiff?|heic|zip|rar|7z|txt|csv|vcf|ics|eml|msg|html?|mp[34]|wav"
+    r"|mov)\b)", re.I)
+_ONE_FILE = re.compile(r"\A([^\n]{1,150})\.\w{2,4}\Z")
 
 _GREETING = re.compile(
-    r"(?im)^[>\s*]*(?:(?:sehr\s)?(?:geehrte|verehrte|werte|liebste|liebe)[rsn]?|hallo|hallöchen|hi|hey|hello|dear|dearest|guten\s(?:tag"
+    r"(?im)^[> \t*]*(?:(?:sehr\s)?(?:geehrte|verehrte|werte|liebste|liebe)[rsn]?|hallo|hallöchen|hi|hey|hello|dear|dearest|guten\s(?:tag"
     r"|morgen|abend)|moin(?:\smoin)?|servus"
     r"|gr(?:ü|ue)(?:zi|ezi|(?:ß|ss)\sgott|(?:ß|ss)\sdich)|hoi|tag|good\s(?:morning|afternoon|evening|day)|greetings|ciao|salut|bonjour"
     r"|gentile|na)\b[\s,]{0,3}")
-_BARE = re.compile(r"\A[>\s]*((?:[^\W\d_]+[ .'’-]{0,2}){1,3})\s*[,:!–-]?[ \t]*\n")
+_BARE = re.compile(r"\A[> \t\n*]{0,20}([^\W\d_]{1,40}(?:[ .'’-]{1,2}[^\W\d_]{1,40}){0,2})[ \t]*[,:!–-]?[ \t]*\n")
 _CLOSING = re.compile(
-    r"(?im)^[>\s*]*(?:[^\n]{0,40}\bgr(?:ü|ue|u)(?:ß|ss)(?:e|en|li)?\b(?:\s(?:aus|von|vom|nach|und|an)\b[^\n]{0,30})?|[lvmbs]\.?g\.?|mfg"
+    r"(?im)^[> \t*]{0,20}(?:[^\n]{0,40}\bgr(?:ü|ue|u)(?:ß|ss)(?:e|en|li)?\b(?:\s(?:aus|von|vom|nach|und|an)\b[^\n]{0,30})?|[lvmbs]\.?g\.?|mfg"
     r"|herzlich(?:st|e)?|hochachtungsvoll|bis\s[^\n]{2,20}"
     r"|(?:vielen\s|herzlichen\s|besten\s)?dank(?:e|\sim\svoraus)?[^\n]{0,30}|alles\s(?:liebe|gute)|(?:(?:kind|best|warm|many)\s)?(?:regards"
     r"|wishes)|best|sincerely(?:\syours)?"
@@ -32,11 +34,11 @@ _DELIMITER = re.compile(r"(?m)^-- ?$\n?")
 _TITLED = re.compile(
     r"\b(?:Herrn?|Frau|Fräulein|Fr\.|Hr\.|Dr|Prof|Dipl\.-Ing|Mag\.|Ing\.|Mr|Mrs|Ms|Miss|Mx|Sir|Mme|Mlle|Monsieur|Madame|Signora?|Señora?"
     r"|Familie|Fam\.|Onkel|Tante|Oma|Opa"
-    r"|Pfarrer(?:in)?|Pastor(?:in)?|Uncle|Aunt|HERRN?|FRAU|MR|MRS|MS)\b\.?[ \t]{1,3}")
+    r"|Freiherr|Freifrau|Graf|Gräfin|Baron(?:in|ess)?|Count(?:ess)?|Pfarrer(?:in)?|Pastor(?:in)?|Uncle|Aunt|HERRN?|FRAU|MR|MRS|MS)\b\.?[ \t]{1,3}")
 _LABEL = re.compile(
     r"(?im)(?:\b(?:(?:vor|nach|familien|mädchen|voller\s|full\s|first\s|last\s|sur|user)?name|(?:konto)?inhaber(?:in)?|empf(?:ä"
     r"|ae)nger(?:in)?|absender(?:in)?|auftraggeber(?:in)?"
-    r"|ansprechpartner(?:in)?|kontakt(?:person)?|patient(?:in)?|versicherte[r]?|mieter(?:in)?|kund(?:e|in)|teilnehmer(?:in)?|fahrer(?:in)?"
+    r"|ansprechpartner(?:in)?|\w*kontakt(?:person)?|patient(?:in)?|versicherte[r]?|mieter(?:in)?|kund(?:e|in)|teilnehmer(?:in)?|fahrer(?:in)?"
     r"|g(?:a|ä)st(?:e)?|reisende[r]?|passagier(?:e)?"
     r"|sachbearbeiter(?:in)?|bearbeiter(?:in)?|organi[sz](?:er|ator)|(?:account\s)?holder|contact(?:\sperson)?|recipient|passengers?|guests?"
     r"|customer|client|tenant|attn|attention|employee|student"
@@ -56,7 +58,10 @@ _PRESENTING = re.compile(r"(?i)\b(?:ich bin(?:\s(?:der|die))?|hier (?:ist|sprich
     r"|ask for|bitte an|spoke (?:to|with)|met|cc['’]?(?:ing|d)?)[ \t]{1,2}(?=[A-ZÀ-ÖØ-Þ])")
 _BEHIND_NAME = re.compile(r"\s(?:from|von|vom|aus|at|of|here)\b|[,.]")
 _GREETS = frozenset("liebe lieber dear and hi hallo geehrte geehrter sehr auch".split())
+_HANDLE = re.compile(r"(?=\D{0,40}\d|[^_]{0,40}_)[\w.-]{4,40}")
 _ATTRIBUTION = re.compile(r"(?im)^.{0,300}?\b(?:schrieb|wrote|a écrit|ha scritto|escribió)\b.{0,120}:?\s*$")
+_PAIR = re.compile(r"(?<![^\W_])[A-ZÀ-ÖØ-ÞĀ-Ž][^\W\d_]+(?:[ -][A-ZÀ-ÖØ-ÞĀ-Ž][^\W\d_]+){1,3}")
+_IN_A_ROW = re.compile(r"(?:\s?\([^()\n]*\))?(?:\s?[,;&/]|\s(?:und|and|sowie|oder|or|mit|with))\s(?:(?:auch|also|und|and)\s)?")
 _REVERSED = re.compile(r"(?<![^\W_])([A-ZÀ-ÖØ-Þ][^\W\d_]+(?:-[^\W\d_]+)?),[ ]([A-ZÀ-ÖØ-Þ][^\W\d_]+)")
 _LEGAL = re.compile(
     r"[ \t]{1,2}(?:(?:gG|G)mbH(?:[ \t]*&[ \t]*Co\.?[ \t]*(?:KG|OHG|KGaA)(?:aA)?)?|mbH|AG|KG|OHG|KGaA|UG(?:[ \t]*\(haftungsbeschränkt\))?"
@@ -71,6 +76,7 @@ class Names:
 
     def __init__(self, people: Iterable[Address], own: Iterable[Address]) -> None:
         self.known: dict[str, bool] = {}
+        self.handles: set[str] = set()
         for address in (*people, *own):
             self._header(address)
 
@@ -82,10 +88,10 @@ class Names:
     def spans(self, text: str) -> list[Span]:
         """Where known names and given names stand, each word by itself, and firms with their legal form."""
         found = list(_firms(text))
-        files = [match.span() for match in _FILE.finditer(text)]
-        for token in tokens(text):
-            if (length := self._named(token)) or any(start <= token.start < stop for start, stop in files) and token.fold in table("first"):
-                found.append(Span(token.start, token.start + (length or len(token.word)), "NAME"))
+        low = text.casefold() if self.handles else ""
+        for handle in self.handles if len(low) == len(text) else ():
+            found += [Span(*match.span(), "NAME") for match in re.finditer(rf"(?<!\w){re.escape(handle)}(?!\w)", low)]
+        found += [Span(token.start, token.start + length, "NAME") for token in tokens(text) if (length := self._named(token))]
         return found
 
     def _named(self, token: Token) -> int:
@@ -96,17 +102,20 @@ class Names:
             rule = self.known.get(word)
             if rule is not None and (rule or token.capital()):
                 return length
-            if token.capital() and word in table("first"):
+            if (token.capital() or len(word) > 3) and word in table("first"):
                 return length
         return 0
 
     def _header(self, address: Address) -> None:
         """The words of a display name, and of the part before the "@" as far as a person's name stands there."""
         no_name = table("titles") | table("particles") | lists.inner("sender", "office").keys() | lists.inner("sender", "machine").keys()
+        local = {token.fold for token in tokens(address.address.partition("@")[0])}
+        person = any(token.fold in table("first") or token.fold in local for token in tokens(address.name))
         for words, least in ((address.name.partition("@")[0], 2), (address.address.partition("@")[0], 3)):
             for token in tokens(words):
-                if len(token.word) >= least and not ordinary(token.fold) and token.fold not in no_name:
+                if len(token.word) >= least and not ordinary(token.fold) and token.fold not in no_name and (person or is_family(token)):
                     self._add(token.word, ANYWHERE if token.sure() else CAPITAL)
+        self.handles |= {one.casefold() for one in (address.name, address.address.partition("@")[0]) if _HANDLE.fullmatch(one)}
 
     def _add(self, word: str, rule: bool) -> None:
         folded = fold(word)
@@ -136,36 +145,36 @@ class Names:
             if fold(match[2]) in table("first") and not ordinary(fold(match[1])) and fold(match[1]) not in table("titles"):
                 yield from tokens(text, *match.span(1))
         yield from self._families(text)
+        yield from self._listed(text)
+
+    def _listed(self, text: str) -> Iterator[Token]:
+        """Pairs of capitals in a row with names: "Anna Meier (…), Fatoumata Diallo und Jo Li"."""
+        at = -100           # where the last name ended
+        for match in _PAIR.finditer(text):
+            pair = list(tokens(text, *match.span()))
+            if any(map(self._named, pair)):
+                at = match.end()
+            elif match.start() - at < 60 and _IN_A_ROW.fullmatch(text, at, match.start()) and all(map(is_family, pair)):
+                at = match.end()
+                yield from pair
 
     def _families(self, text: str) -> Iterator[Token]:
-        """What follows a given name, or a known one: "Julia Meier", "JULIA MEIER", "julia_meier.pdf"."""
-        files = [match.span() for match in _FILE.finditer(text)]
-        words = list(tokens(text))
-        for place, token in enumerate(words[:-1]):
-            given = token.fold in table("first") or self.known.get(token.fold) is not None
-            if not given and not (token.fold in table("unsure") and token.capital()):
+        """What follows a given name, or a known one: "Julia Meier", "JULIA MEIER", "julia_meier.pdf"; in file names also what is before it."""
+        files, words = _files(text), list(tokens(text))
+        for place, token in enumerate(words):
+            file = next((span for span in files if span[0] <= token.start < span[1]), None)
+            if not (token.capital() or file) or not self._given(token):
                 continue
-            filed = any(start <= token.start < stop for start, stop in files)
-            if not (token.capital() or filed):
-                continue
-            if filed and not token.capital():
-                yield token
-            for other in words[place + 1:place + 4]:
-                if filed and not any(start <= other.start < stop for start, stop in files):
-                    break
-                gap = text[token.stop:other.start]
-                if other.fold in table("particles") and gap == " " and other.word.islower():
-                    token = other
-                    continue
-                close = len(gap) <= 2 and gap in (" ", "-", "_", "", ". ", ".", "\xa0") or len(other.word) == 1 and gap == " "
-                if close and (other.capital() or filed) and is_family(other):
-                    if token.fold in table("unsure"):
-                        yield token
-                    yield other
-                    token = other
-                    if gap != "-":
-                        continue
-                break
+            family = list(_behind(text, words[place:place + 4], file))
+            if family or token.fold not in table("unsure"):
+                yield from [token] if family or file else []
+            yield from family
+            before = words[place - 1] if place else token
+            if file and token.stop == file[1] and text[before.stop:token.start] in ("_", "-", " ") and is_family(before):
+                yield before
+
+    def _given(self, token: Token) -> bool:
+        return token.fold in table("first") or token.fold in table("unsure") or token.fold in self.known
 
 
 
@@ -191,6 +200,29 @@ def _run(text: str, start: int, titled: bool = False, longest: int = 4) -> list[
         if titled and not found[1:] and token.fold not in table("first") | table("unsure") and len(token.word) > 2 and text[at:at + 1] != "-":
             break       # "Frau Meier Bescheid geben": nouns have capitals, too
     return found
+
+
+def _behind(text: str, words: list[Token], file: tuple[int, int] | None) -> Iterator[Token]:
+    """The family names behind the first of these words."""
+    at = words[0]
+    for token in words[1:]:
+        gap = text[at.stop:token.start]
+        if file and token.start >= file[1]:
+            return
+        if token.fold in table("particles") and gap == " " and token.word.islower():
+            at = token
+        elif gap in (" ", "-", "_", "", ". ", ".", "\xa0") and (token.capital() or file) and is_family(token):
+            yield token
+            at = token
+        else:
+            return
+
+
+def _files(text: str) -> list[tuple[int, int]]:
+    """Where file names stand; one alone may hold spaces."""
+    if "\n" not in text and (whole := _ONE_FILE.fullmatch(text)):
+        return [whole.span(1)]
+    return [match.span() for match in _FILE.finditer(text)]
 
 
 def _greeted(text: str, start: int) -> Iterator[Token]:

@@ -38,9 +38,9 @@ _ENDINGS = ("ch|at|de|com|net|org|eu|info|biz|io|co|uk|fr|li|lu|nl|be|es|pl|cz|d
             "|edu|club|cloud|agency|berlin|bayern|hamburg|koeln|wien|swiss|top|click|live|tk|ru|cn|jp")
 _HOST = re.compile(rf"(?<![\w@.-])(?:[a-z0-9äöüß](?:[a-z0-9äöüß-]*[a-z0-9äöüß])?\.)+(?:{_ENDINGS})(?:(?![\w-])"
     rf"|(?=/))(?!\.\w)(?::\d+)?(?:/[^\s<>\"')\]}}]*)?", re.I)
-_EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'&=~-]+\s?@\s?[\w-]+(?:\s?\.\s?[\w-]+)*[^\W_]", re.I)
+_EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'&=~-]+@(?=[\w.-]*[^\W\d_])[\w.-]*[^\W_]", re.I)
 _HANDLE = re.compile(r"(?<![\w@.])@[\w.]*\w\w")
-_AT = r"(?:\s*[(\[{<]\s*(?:at|ät|ad|@|klammeraffe)\s*[)\]}>]\s*|\s+(?:at|ät|klammeraffe)\s+|\s*\(a\)\s*)"
+_AT = r"(?:\s*[(\[{<]\s*(?:at|ät|ad|@|klammeraffe)\s*[)\]}>]\s*|\s+(?:at|ät|klammeraffe)\s+|\s*\(a\)\s*|[ ]?@[ ]?)"
 _DOT = r"(?:\s*[(\[{<]\s*(?:dot|punkt|pt|\.)\s*[)\]}>]\s*|\s+(?:dot|punkt)\s+|\s?\.\s?)"
 _SPELLED_EMAIL = re.compile(rf"(?<![\w.+-])[\w+-]+(?:{_DOT}[\w+-]+){{0,4}}{_AT}[\w-]+(?:{_DOT}[\w-]+){{0,4}}?{_DOT}(?:{_ENDINGS}){E}", re.I)
 _BRACKET_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+\s*[(\[{]\s*(?:at|ät|@)\s*[)\]}]\s*[\w.-]*\w", re.I)
@@ -55,12 +55,14 @@ _ID = re.compile("|".join(f"(?:{one})" for one in (
     rf"{B}\d{{2,5}}\s?/\s?\d{{3,4}}\s?/\s?\d{{4,5}}{E}",                                # Steuernummer (DE)
     rf"{B}\d{{2}}[\s-]\d{{3}}/\d{{4}}{E}",                                              # Steuernummer (AT)
     rf"{B}DE\s?\d{{3}}\s?\d{{3}}\s?\d{{3}}{E}|{B}ATU\s?\d{{8}}{E}|{B}CHE[-\s]?\d{{3}}[.\s]?\d{{3}}[.\s]?\d{{3}}{E}",
-    rf"{B}[A-CEGHJ-PR-TW-Z]{{2}}\s?\d\d\s?\d\d\s?\d\d\s?[A-D]{E}|{B}\d{{3}}-\d\d-\d{{4}}{E}")))   # NINO (UK), SSN (US)
+    rf"{B}[A-Z]{{2}}\s?\d\d\s?\d\d\s?\d\d\s?[A-D]{E}|{B}\d{{3}}-\d\d-\d{{4}}{E}")))   # NINO (UK), SSN (US)
 
-_VALUE = r"(?:[A-Z]{1,5}[-/ ]?)?[A-Z0-9./_-]*\d[A-Z0-9./_-]*(?: [A-Z0-9/-]*\d[A-Z0-9/-]*){0,6}"
-_IS = r"(?:\s{0,2}(?:lautet|ist|is|was|are)\b)?\s{0,2}[:=#]?\s{0,3}[(\"„“]?"
+_MORE = r"(?: [A-Z]{0,2}\d[A-Z0-9/-]*| [A-Z]{1,3}(?= \d)){0,8}"
+_VALUE = rf"(?:[A-Z]{{1,5}}[-/ ]?)?[A-Z0-9./-]*\d[A-Z0-9./-]*{_MORE}"
+_IS = r"(?![^\W_])(?:\s{0,2}(?:lautet|ist|is|was|are)\b)?\s{0,2}[:=#]?\s{0,3}[(\"„“]?"
 _NUMBERED = re.compile(
-    rf"(?:\w[\w-]*?(?:nummern?|[-\s.]nr|[-\s.]no|kennung|kennziffer)\b|\b(?:nr|no|konto(?:nr)?|blz|az|aktenzeichen|(?:ihr|unser"
+    rf"(?:(?:nummern?|[-\s.]nr|[-\s.]no|kennung|kennziffer|referenz|kassenzeichen)\b|konto(?:nr)?\b|\b(?:nr|no|blz|az|aktenzeichen"
+    rf"|verwendungszweck|(?:ihr|unser"
     rf"|mein)e?\s(?:zeichen|referenz)|kennzeichen"
     rf"|(?:[a-z]+\s)?(?:number|id|ref(?:erence)?|#)|bic|swift)\b)\.?{_IS}({_VALUE})", re.I)
 _SUBJECT_WORD = (
@@ -68,35 +70,39 @@ _SUBJECT_WORD = (
     r"|mahnung|angebot|ausweis|(?:reise)?pass|f(?:ü|ue)hrerschein|fahrgestell|z(?:ä|ae)hler|handelsregister|hr[ab]|matrikel|zimmer|klinik|patient"
     r"|customer|client|invoice|order|account|acct|case|claim|policy|contract|member(?:ship)?|booking|reservation|confirmation|tracking|passport"
     r"|licen[cs]e|employee|student|insurance|registration|serial|transaction|payment|sort\scode|routing|receipt|parcel|shipment|quote|room)")
-_BARE_NUMBERED = re.compile(rf"\b{_SUBJECT_WORD}{_IS}((?:[A-Z]{{1,5}}[-/ ]?)?[A-Z0-9./_-]*\d[A-Z0-9./_-]{{3,}})", re.I)
+_BARE_NUMBERED = re.compile(rf"\b{_SUBJECT_WORD}{_IS}((?:[A-Z]{{1,5}}[-/ ]?)?[A-Z0-9./-]*\d[A-Z0-9./-]{{3,}}(?: \d[\d/-]*)*)", re.I)
+_ENDING = re.compile(r"\b(?:end(?:et|ing|s)\s(?:auf|in|with)|letzten\s\w+\sziffern|last\s\w+\sdigits)[:\s]{1,3}(\d{3,5})\b", re.I)
+_BIC = re.compile(r"\b(?i:bic|swift)(?i:-code)?[:\s/]{1,3}([A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b")
+_FILE_NUMBER = re.compile(rf"{B}\d{{1,4}} [A-Z][A-Za-z]{{0,3}} \d{{1,6}}/\d\d{E}")
 _HASH = re.compile(r"#\s?(?:[A-Z]{1,5}-?)?\d[\w-]{2,}", re.I)
 _SECRET = re.compile(
     r"\b(?:passw(?:ort|ord|d)|kennwort|passphrase|pin|puk|tan|otp|einmalcode|passcode|(?:zugangs|sicherheits|best(?:ä|ae)tigungs|freischalt"
     r"|tür|tuer)?code|login|benutzername"
-    r"|user\s?name|benutzer|zugangsdaten)\b(?:\s{0,2}(?:[:=]|lautet:?|ist:?|is:?))\s{0,3}[\"'„“]?([^\s\"'“”,;]{3,80})", re.I)
+    r"|user\s?name|benutzer|zugangsdaten)\b(?:[^:\n.]{0,20}:|\s{0,2}(?:=|lautet|ist|is))\s{0,3}[\"'„“]?(\d[\d ]+\d|[^\s\"'“”,;]{3,80})", re.I)
 
 _BORN = re.compile(rf"(?:\b(?:geb(?:\.|oren)?(?:\s?am)?|geburts(?:datum|tag)|date\sof\sbirth|d\.?o\.?b\.?|born(?:\son)?|birth\s?da(?:y|te))|\*)"
                    rf"\s{{0,2}}(?:ist|is|am|on|der|den|:|=|,)?\s{{0,2}}(?:der|den)?\s{{0,2}}({_DATE})", re.I)
 _OLD_DATE = re.compile(rf"(?<![\w./-]){_DATE}(?!\w|[./-]\d)", re.I)
 
-_C = r"[A-ZÄÖÜ][\wÄÖÜäöüßéèà'’.-]*"
+_C = r"[A-ZÄÖÜ][\w'’.-]{0,40}"
 _HOUSE = r"\d{1,4}\s?(?:[a-hA-H]\b)?(?:\s?[-–/+]\s?\d{1,4}\s?[a-hA-H]?\b)?"
 _STREET_END = (r"(?:str(?:aße|asse|\.)?|weg|gasse|platz|allee|ring|damm|ufer|hof|steig|graben|markt|park|chaussee|promenade|pfad|winkel"
 r"|stieg|berg|feld|kamp|wall"
                r"|br(?:ü|ue)cke|tor|garten|g(?:ä|ae)rten|siedlung|zeile|twiete|rain|matt|halde|acker|wiese|höhe|grund|bogen|kai|quai"
                r"|quartier|hang|tal|bach|heide)")
 _STREETS = re.compile("|".join((
-    rf"{B}(?:{_C}[ \t]+){{0,2}}?[A-ZÄÖÜ][\wäöüß.-]*{_STREET_END}[ \t]+{_HOUSE}(?!\s?(?:uhr|%|€|eur|prozent|:|\.\d))",
-    rf"{B}(?:{_C}[ \t]+|Am |An der |Im |Zur |Zum ){{0,2}}[A-ZÄÖÜ]\w+(?:er|en|es|e)[ \t-]+(?:Str(?:aße|asse|\.)|Weg|Gasse|Platz|Allee|Ring"
+    rf"{B}(?:{_C}[ \t]+){{0,2}}?[A-ZÄÖÜ][\w.-]{{0,40}}{_STREET_END}[ \t]+{_HOUSE}(?!\s?(?:uhr|%|€|eur|prozent|:|\.\d))",
+    rf"{B}(?:{_C}[ \t]+|Am |An der |Im |Zur |Zum ){{0,2}}[A-ZÄÖÜ]\w{{1,40}}(?:er|en|es|e)[ \t-]+(?:Str(?:aße|asse|\.)|Weg|Gasse|Platz|Allee|Ring"
     rf"|Damm|Ufer|Hof|Markt|Chaussee|Tor|Graben)[ \t]+{_HOUSE}",
-    rf"{B}(?:[A-ZÄÖÜ][\wäöüß.]*-)+(?:Str(?:aße|asse|\.)|Weg|Gasse|Platz|Allee|Ring|Damm|Ufer)[ \t]+{_HOUSE}",
+    rf"{B}(?:[A-ZÄÖÜ][\w.]{{0,40}}-){{1,5}}(?:Str(?:aße|asse|\.)|Weg|Gasse|Platz|Allee|Ring|Damm|Ufer)[ \t]+{_HOUSE}",
     rf"{B}(?:Am|An der|An den|Im|In der|In den|Auf dem|Auf der|Unter den|Unter der|Zum|Zur|Hinter dem|Hinter der|Vor dem|Bei der"
     rf"|Beim)[ \t]+(?:{_C}[ \t]+){{1,3}}?\d{{1,3}}[a-h]?"
     rf"(?=[ \t]*(?:,|\n|;|$|-|–|in)[ \t]*(?:(?:D|A|CH)[- ])?(?:\d{{4,5}}[ \t]|{_C}))",
-    rf"{B}(?:rue|avenue|av\.|chemin|route|quai|boulevard|via|viale|piazza|corso|calle|ulica"
+    rf"{B}{_C}(?:[ \t]{_C}){{0,3}}[ \t]\d{{1,4}}[ ]?[a-h]?(?=,?\s{{1,3}}(?:(?:D|A|CH|DE|AT)[- ])?\d{{4,5}}[ \t][A-ZÄÖÜ])",
+    rf"{B}(?i:rue|avenue|av\.|chemin|route|quai|boulevard|via|viale|piazza|corso|calle|ulica"
     rf"|ul\.)[ \t]+(?:[\wÀ-ÿ'’-]+[ \t]+){{1,5}}?\d{{1,4}}[a-h]?{E}",
     rf"{B}\d{{1,4}},?[ \t]+(?:bis[ \t])?(?:rue|avenue|chemin|route|quai|boulevard)[ \t]+(?:[\wÀ-ÿ'’-]+[ \t]?){{1,5}}",
-    rf"{B}\d{{1,5}}[A-Za-z]?[ \t]+(?:(?:N|S|E|W|North|South|East|West)\.?[ \t]+)?(?:[A-Z0-9][\w'’.-]*[ \t]+){{1,4}}?(?:Street|St|Road|Rd"
+    rf"{B}\d{{1,5}}[A-Za-z]?[ \t]+(?:(?:N|S|E|W|North|South|East|West)\.?[ \t]+)?(?:[A-Z0-9][\w'’.-]{{0,40}}[ \t]+){{1,4}}?(?:Street|St|Road|Rd"
     rf"|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Place|Pl"
     rf"|Square|Sq|Terrace|Way|Close|Crescent|Gardens|Parkway|Pkwy|Highway|Hwy|Row|Mews|Hill|Walk|Grove|Circle|Trail)\b\.?"
     rf"(?:,?[ \t]+(?:Apt|Apartment|Suite|Unit|Flat|Floor|#)\.?[ \t]*[\w-]+)?")))
@@ -105,7 +111,7 @@ _UNITS = (r"(?:Euro?s?|EUR|CHF|USD|GBP|Franken|Mitarbeiter|Mitglieder|Stück|Per
 r"|Meter|Kilometer|Kilo|Gramm|Liter|Seiten|Mails?"
           r"|E-Mails?|Nachrichten|Dollars?|Pounds|People|Employees|Users|Points|Punkte|Items|Days|Hours|Prozent|Teilnehmer|Kunden|Besucher"
           r"|Zeichen|Wörter|Exemplare|Watt|Volt|MB|GB)")
-_T = r"[A-ZÄÖÜ][\wäöüßéèà'’-]*"
+_T = r"[A-ZÄÖÜ][\w'’-]{0,40}"
 _TOWN = (rf"(?:(?:Bad|St\.|Sankt|Am|Alt|Neu|Groß|Klein|Ober|Unter)[ \t])?{_T}(?:(?:/|[ \t](?:(?:am|an der|im|in der|ob der|ob|bei|vor der|a\."
     rf"|i\.|a\. d\.)[ \t]){_T})|[ \t]?\([^()\n]{{2,20}}\)|[ \t](?:Süd|Nord|Ost|West|Mitte)\b)?")
 _TOWNS = re.compile("|".join((
@@ -130,8 +136,8 @@ _MONTHLIKE = re.compile(_MONTH, re.I)
 _TOLD = re.compile(
     r"\b(?:tel(?:efon)?(?:nummer)?|fon|ph(?:one)?|mob(?:il)?(?:telefon)?(?:nummer)?|mobile|handy(?:nummer)?|cell(?:phone)?|fax|durchwahl|dw"
     r"|ext(?:ension)?|festnetz|whatsapp|signal|hotline"
-    r"|call\s(?:me|us)?(?:\s?(?:at|on))?|ring\sme\s(?:at|on)|nummer|number|natel)\b\.?(?:\s(?:ist|is|unter"
-    r"|lautet))?\s{0,2}[:.]?\s{0,3}(\(?[+\d][\d\s()/.\-–]{1,22}\d)", re.I)
+    r"|call\s(?:me|us)?(?:\s?(?:at|on))?|ring\sme\s(?:at|on)|natel)\b\.?(?:\s(?:ist|is|unter"
+    r"|lautet))?\s{0,2}[:.]?\s{0,3}([-–]?\(?[+\d][\d\s()/.\-–]{1,22}\d)", re.I)
 _PHONES = re.compile("|".join((
     rf"(?<![\w+])(?:\+|00)\s?[1-9]\d{{0,2}}{_GAP}(?:\(\s?0\s?\))?(?:[\s/.\-–()]{{0,3}}\d){{5,13}}(?!\d)",
     r"(?<![\w.,])\(?\s?0\s?[1-9](?:\s?\d){0,4}\s?\)?(?:[\s/.\-–]{0,3}\d){4,11}(?!\d)",
@@ -146,7 +152,7 @@ _TOKENS = re.compile("|".join((
     rf"{B}\d+(?:[-/.]\d+){{1,6}}{E}",                                                   # counted below: 7 digits or more
     rf"{B}[A-Z]{{1,4}}[-/]\d[\d/-]{{3,}}{E}",
     rf"{B}(?=[A-Z0-9]{{0,40}}\d)(?=[A-Z0-9]{{0,40}}[A-Z])[A-Z0-9]{{8,}}{E}",
-    rf"{B}(?=[\w-]{{0,60}}\d)(?=[\w-]{{0,60}}[A-Za-z])[A-Za-z0-9_-]{{18,}}{E}",
+    rf"{B}(?=[A-Za-z0-9-]{{0,60}}\d)(?=[\d-]{{0,60}}[A-Za-z])[A-Za-z0-9-]{{18,}}{E}",
     r"(?<![\w/+])[A-Za-z0-9+/]{40,}={0,2}")))
 
 
@@ -198,8 +204,9 @@ def _digits(value: str) -> str:
 
 def _ibans(text: str, _: str) -> Places:
     """By the length of the country; where that or the checksum does not fit, all that looks like one: a typing error is no less personal."""
-    for match in _IBAN.finditer(text):
-        whole = match[0]
+    at = 0
+    while match := _IBAN.search(text, at):
+        whole, at = match[0], match.start() + 4
         places = [place for place, char in enumerate(whole) if char.isalnum()]
         length = IBAN_LENGTHS.get(whole[:2].upper(), 0)
         said = "iban" in text[max(0, match.start() - 20):match.start()].lower()
@@ -209,7 +216,8 @@ def _ibans(text: str, _: str) -> Places:
         if not fits and (length or said) and count >= length - 2 and len(_digits(whole[:places[count - 1] + 1])) >= (0.4 if said else 0.8) * count:
             fits = [count]
         if fits:
-            yield match.start(), match.start() + places[fits[0] - 1] + 1
+            at = match.start() + places[fits[0] - 1] + 1
+            yield match.start(), at
 
 
 def _cards(text: str, plain: str) -> Places:
@@ -232,13 +240,14 @@ def _ids(text: str, plain: str) -> Places:
 
 
 def _numbers(text: str, plain: str) -> Places:
-    for match in _NUMBERED.finditer(plain):
-        yield match.span(1)
+    for match in _NUMBERED.finditer(text):
+        kept = plain[match.start(1):match.end(1)]       # "Nr. 4711 12.11.2026": up to the date
+        yield match.start(1), match.start(1) + (kept.find("\x01") if "\x01" in kept.lstrip("\x01") and kept[0] != "\x01" else len(kept))
     for match in _BARE_NUMBERED.finditer(plain):
         if not re.fullmatch(rf"{_YEAR}[.,]?", match[1]):
             yield match.span(1)
-    for match in _HASH.finditer(plain):
-        yield match.span()
+    for pattern in (_HASH, _ENDING, _BIC, _FILE_NUMBER):
+        yield from _all(pattern)(text, plain)
 
 
 def _secrets(text: str, _: str) -> Places:
