@@ -52,7 +52,7 @@ def rating(answer: Mapping[str, Any], builtin: triage.Rating, model: str, *, mas
         raise Error("bad_answer")
     refuse_leak(answer)
     said = [line for line in (_line(one, "reason", masker) for one in _list(answer.get("reasons"))[:REASONS]) if line]
-    bound = {"instruction_like", "hidden_text", "comments"} & set(warnings)
+    bound = set(warnings)
     believed = bool(said) and not small(model) and not bound
     kind, why = _kind(answer, builtin, bool(said), bool(bound))
     reasons = [Reason("model_said", {"phrase": line}) for line in said] + why

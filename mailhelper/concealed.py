@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from html import unescape
 
@@ -25,31 +26,42 @@ _SIGNS = re.compile(r"&(?:zwnj|zwj|shy|zerowidthspace|lrm|rlm|#(?:x(?:200[b-f]|2
     r"|830[0-3]|65279|173)));?", re.I)
 
 # Words by which a mail speaks to a model, or for one.
+_AI = (r"(?:ai|ki|a\.i\.|llms?|(?:large )?language models?|sprachmodelle?|chatbots?"
+       r"|(?:ai|ki|e-?mail|mail)[ -](?:assistants?|assistent\w*|classifier|agents?|bots?|models?|modelle?))")
+_JUDGED = r"(?:urgent|important|unimportant|safe|trusted|high|low|information|dringend|wichtig|unwichtig|vertrauensw\w*|harmlos|priorit\w+)"
 _INSTRUCTS = re.compile("|".join((
-    r"\b(?:ignore|disregard|forget|override|bypass)\b[^.!?\n]{0,40}\b(?:previous|prior|above|earlier|all|any|your|the|these"
-    r"|other)\b[^.!?\n]{0,30}\b(?:instructions?|prompts?|rules?|text|guidelines?|directions?)",
-    r"\b(?:ignorier\w*|vergiss|vergessen sie|missachte\w*|(?:ü|ue)bergeh\w*|beachte\w* nicht)\b[^.!?\n]{0,50}\b(?:anweisung\w*"
-    r"|instruktion\w*|regeln?|vorgaben?|befehle?|prompts?|eingaben?)",
-    r"\b(?:system|developer|user|assistant)\s?(?:prompt|message|nachricht|override|instruction)\b|\bsystem-?prompts?\b|\bsystemanweisung\w*",
-    r"\b(?:you are|act as|pretend to be|you're)\b[^.!?\n]{0,30}\b(?:an? (?:ai|assistant|model|language model|chatbot|llm|unrestricted)|now|dan)\b",
-    r"\b(?:du bist|sie sind|verhalte dich|agiere|handle)\b[^.!?\n]{0,20}\b(?:jetzt|nun|ab sofort|als|ein[e]?)\b[^.!?\n]{0,20}\b(?:ki|ai"
-    r"|assistent\w*|modell|sprachmodell|chatbot|bot)\b",
-    r"\b(?:attention|note to|message (?:to|for)|dear|hinweis an|nachricht an|achtung|an)\W{1,3}(?:the |die |das |den |all |alle )?(?:ai|ki"
-    r"|a\.i\.|llms?|language models?|sprachmodelle?|assistants?|assistent\w*|chatbots?"
-    r"|(?:email |mail |e-mail )?(?:ai|ki|classifier|agent|bot|assistant))\b",
-    r"\b(?:ai|ki|llm|model|modell|sprachmodell|assistant|assistent|classifier|klassifikator|bot)\b[^.!?\n]{0,40}\b(?:must|should|shall"
-    r"|please|soll\w*|muss|bitte)\b[^.!?\n]{0,60}"
-    r"\b(?:rate|mark|classif\w+|answer|reply|output|set|respond|summari[sz]e|reveal|forward|bewerte\w*|markier\w*|antworte\w*|setze"
-    r"|einstuf\w*|ausgeb\w*|verrat\w*)",
-    r"\b(?:needs_?reply|urgency|importance|suggested_?tags|rated_by|is_?spam|spam|phishing|confidence|dringlichkeit"
-    r"|wichtigkeit)\b[\"'`]?\s*(?:=|:|to|auf|should be|must be)\s*[\"'`]?(?:true|false|[0-3]\b|high|low|hoch|niedrig|ja|nein)",
-    r"\b(?:rate|mark|classify|flag|treat|label|bewerte|markiere|klassifiziere|behandle|stufe)\b[^.!?\n]{0,30}\b(?:this|the|diese[rsnm]?|die"
-    r"|den)\b[^.!?\n]{0,20}\b(?:e-?mail|message|mail|nachricht)\b[^.!?\n]{0,20}\b(?:as|als|mit|with)\b",
-    r"\b(?:reveal|print|repeat|show|output|leak|verrate|wiederhole|zeige?|gib)\b[^.!?\n]{0,40}\b(?:prompt|instructions?|system|anweisung\w*"
-    r"|api[- ]?keys?|passw(?:ord|örter|ort)s?|secrets?|geheimnisse?)\b",
-    r"<\|?(?:im_start|im_end|system|user|assistant|endoftext|eot_id|start_header_id)\|?>|\[/?INST\]|<</?SYS>>|</?(?:system|assistant"
-    r"|instructions?)>|^[ \t]*#{1,4}\s*(?:instruction|system|response|anweisung)\b"
-    r"|^[ \t]*(?:system|assistant)\s?:\s")), re.I | re.M)
+    r"\b(?:ignore|disregard|forget|override)\s+(?:(?:all|any|of|my|your|the|these|those|previous|prior|above|earlier|preceding|other|system"
+    r"|given|and|its|safety)\s+)"
+    r"{1,6}(?:instructions?|prompts?|rules?|guidelines?|directives?)",
+    r"\b(?:ignorier\w*|vergiss|vergessen sie|missachte\w*|(?:ü|ue)bergeh\w*|beachte\w* nicht)\s+(?:(?:alle[nr]?|die|den|deine[n]?|ihre|s(?:ä"
+    r"|ae)mtliche|jede|vorherige[nr]?"
+    r"|bisherige[nr]?|obige[nr]?|fr(?:ü|ue)here[nr]?|vorige[nr]?|andere[n]?|diese|bitte|sie|jetzt|sofort)\s+){0,6}(?:anweisung\w*"
+    r"|instruktion\w*|regeln|vorgaben|befehle?|prompts?)",
+    r"\b(?:system|developer)[ -]?(?:prompt|override|instruction)\w*|\bsystemanweisung\w*",
+    r"\b(?:you are|you're)\s(?:now|no longer|from now on|henceforth)\s(?:an?|in|acting|the|free|unrestricted)\b|\b(?:you are|act as"
+    r"|pretend to be)\s(?:\w+\s){0,3}?"
+    r"(?:unrestricted|" + _AI + r")\b",
+    r"\b(?:du bist|sie sind|verhalte dich|agiere|handle)\s(?:\w+\s){0,4}?(?:" + _AI + r"|assistent(?:in)? ohne)\b",
+    r"\b(?:attention|notes? to|messages? (?:to|for)|instructions? (?:to|for)|dear|hinweis\w* an|nachricht an|anweisung\w* an|achtung"
+    r"|an)\W{1,3}(?:(?:the|any|all|die|das|den|alle)\s)?" + _AI
+    + r"\b|^[ \t]*(?:an|to)\s(?:the|die|den|das)\s" + _AI + r"\s?:",
+    r"\b(?:" + _AI + r"|(?:the|der|das) (?:assistant|model|classifier|assistent|modell|klassifikator))\b[^.!?\n]{0,30}\b(?:must|should|shall"
+    r"|soll\w*|muss)\b[^.!?\n]{0,60}"
+    r"\b(?:rate|mark|classif\w+|answer|reply|output|set|respond|summari[sz]e|reveal|bewerte\w*|markier\w*|antworte\w*|setze\w*|einstuf\w*"
+    r"|ausgeb\w*|verrat\w*)",
+    r"\b(?:needs_?reply|urgency|importance|suggested_?tags|rated_by|is_?spam|dringlichkeit|wichtigkeit)\b[\"'`]?\s*(?:=|:|to|auf|should be"
+    r"|must be)\s*[\"'`]?"
+    r"(?:true|false|[0-3]\b|high|low|hoch|niedrig)|\"(?:spam|kind|urgency|category)\"\s*:",
+    r"\b(?:urgency|importance|dringlichkeit|wichtigkeit)\s[0-3]\b",
+    r"\b(?:rate|mark|classify|label|bewerte|markiere|klassifiziere|behandle|stufe)\s(?:this|the|diese[rsnm]?|die|den)\s(?:\w+\s)?(?:e-?mail"
+    r"|message|mail|nachricht)\s(?:as|als)\s"
+    + _JUDGED,
+    r"\b(?:reveal|print|repeat|show|output|leak|verrate?|wiederhole|zeige?|gib)\b[^.!?\n]{0,30}\b(?:your (?:\w+ )?instructions|(?:your|the"
+    r"|deine[n]?|den|ihre) (?:system)?-?prompt|deine anweisungen"
+    r"|api[- ]?keys?)\b",
+    r"<\|?(?:im_start|im_end|system|user|assistant|endoftext|eot_id|start_header_id)\|?>|\[/?INST\]|<</?SYS>>|</?(?:system|assistant|instructions?)>"
+    r"|<<<(?:MAIL|END)\b|^[ \t]*#{1,4}[ \t]*(?:instruction|system|response|anweisung)\b|^[ \t]*(?:system|assistant)\s?:\s(?:you|du|ignore"
+    r"|rate|set|output)")), re.I | re.M)
 # What chat templates are made of, and what our own delimiters are made of.
 _TEMPLATE = re.compile(r"<\|[^|<>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|<{3,}|>{3,}(?=\s*\w)|```|‹{2,}|«{3,}", re.I)
 
@@ -85,7 +97,8 @@ def sentences(codes: Iterable[str], lang: str) -> list[str]:
 
 def instructs(words: str) -> bool:
     """Whether a text speaks to a model: "ignore previous instructions", "needs_reply=false", the marks of chat templates."""
-    return bool(_INSTRUCTS.search(words[:LIMIT]))
+    words = words[:LIMIT]
+    return bool(_INSTRUCTS.search(words if words.isascii() else unicodedata.normalize("NFKC", words)))
 
 
 def tame(words: str) -> str:

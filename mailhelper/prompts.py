@@ -188,7 +188,14 @@ def _prompt(room: _Room, system: str, mail: ParsedMail, thread: Sequence[Piece],
     user = "\n\n".join((*known, data, end))
     messages = {"role": "system", "content": system}, {"role": "user", "content": user}
     tokens = sum(estimate(message["content"]) + 8 for message in messages) + estimate(json.dumps(schema))
-    return Prompt(messages, schema, tokens, hidden(mail), said)
+    return Prompt(messages, schema, tokens, _warnings(mail, thread), said)
+
+
+def _warnings(mail: ParsedMail, thread: Sequence[Piece]) -> tuple[str, ...]:
+    """The codes of the mail, with that of a thread that instructs."""
+    found = hidden(mail)
+    told = "instruction_like" not in found and any(concealed.instructs(f"{piece.subject}\n{piece.sender}\n{piece.text}") for piece in thread)
+    return (*found, "instruction_like") if told else found
 
 
 def _data(room: _Room, mail: ParsedMail, thread: Sequence[Piece]) -> str:
