@@ -14,6 +14,7 @@ users senders threads pace accounts removal usage endpoints providers search rel
 tags tagging
 intake filters mails
 styles drafts
+ageing
 ratings places journal acts preparer prefetch folders state sync importer samplemail sample
 watch
 web.form web.compress web.render web.session web.routing web.side

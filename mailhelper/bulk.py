@@ -32,15 +32,15 @@ class Sort(NamedTuple):
     reasons: list[Reason]
 
 
-def sort(mail: ParsedMail, reading: Reading, known: int) -> Sort:
-    """Kind of a mail. `known`: 0 stranger, 1 a sender one had mail from, 2 one the user wrote to, 3 trusted (triage.Sender)."""
+def sort(mail: ParsedMail, reading: Reading, known: int, namesake: bool = False) -> Sort:
+    """Kind of a mail. `known`: 0 stranger, 1 a sender one had mail from, 2 one the user wrote to, 3 trusted; both of triage.Sender."""
     marks = reading.marks
     if marks.automatic() == "reply" or _automatic(reading):
         return Sort("notification", 0.95, [_automatic_reason(reading)])
     if reading.colleague and marks.auth == "pass":      # a claim of one's own domain is worth nothing unproven
         known = max(known, 2)
     if known < 2 or reading.marks.auth == "fail":
-        doubts, reasons = phishing.check(mail, reading)
+        doubts, reasons = phishing.check(mail, reading, namesake)
         if doubts - 2 * (known == 1) - 2 * bool(marks.discussion()) >= phishing.ENOUGH:
             return Sort("phishing", min(0.98, 0.6 + doubts * 0.05), reasons)
         points, shady, reasons = _unwanted(mail, reading)

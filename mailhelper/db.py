@@ -160,12 +160,15 @@ def _vault() -> Vault:
         raise Locked() from None
 
 
-def add_counts(model: type[Table], rows: Sequence[dict[str, Any]], key: Sequence[str], add: Sequence[str], first: str, last: str) -> None:
-    """Insert rows; where `key` is there already, add to the columns of `add` and widen the span from `first` to `last`."""
+def add_counts(model: type[Table], rows: Sequence[dict[str, Any]], key: Sequence[str], add: Sequence[str], first: str, last: str,
+               newest: str = "") -> None:
+    """Insert rows; where `key` is there already, add to the columns of `add`, widen the span from `first` to `last`, and put `newest` if not null."""
     columns, mark, table = list(rows[0]), db.obj.param, model._meta.table_name      # type: ignore[attr-defined]
     changes = [f'"{name}" = "{table}"."{name}" + excluded."{name}"' for name in add]
     changes += [f'"{name}" = CASE WHEN excluded."{name}" {sign} "{table}"."{name}" THEN excluded."{name}" ELSE "{table}"."{name}" END'
                 for name, sign in ((first, "<"), (last, ">"))]
+    if newest:
+        changes.append(f'"{newest}" = COALESCE(excluded."{newest}", "{table}"."{newest}")')
     one = f"({', '.join([mark] * len(columns))})"
     sql = (f'INSERT INTO "{table}" ({_names(model, columns)}) VALUES {", ".join([one] * len(rows))} '
            f'ON CONFLICT ({_names(model, key)}) DO UPDATE SET {", ".join(changes)}')

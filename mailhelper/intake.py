@@ -14,7 +14,7 @@ from mailhelper import message, relink, search, senders, tagging, text, threads,
 from mailhelper.db import db, now
 from mailhelper.imap import Fetched
 from mailhelper.imapfetch import Flags, flags_of
-from mailhelper.message import ParsedMail
+from mailhelper.message import Address, ParsedMail
 from mailhelper.models import Account, Body, Folder, Mail, Rating, Raw
 from mailhelper.relink import Found, Known, Orphans, identity
 from mailhelper.scope import Scope
@@ -30,7 +30,7 @@ EARLIEST = dt.datetime(1990, 1, 1)
 MAIL = ("account", "folder", "uid", "thread", "object_key", "keywords", "message_key", "sender_key", "received", "date", "size", "seen", "flagged",
         "answered", "has_attachments", "defective", "done_at", "head", "layer", "urgency", "importance", "score", "category", "kind", "needs_reply")
 RATING = ("mail", "layer", "urgency", "importance", "category", "kind", "spam", "needs_reply", "confidence", "rated_by", "error", "detail",
-          "created_at")
+          "created_at", "due")
 UNRATED = (None, None, None, 0, None, None, None)               # the columns of Mail from `layer` on
 FAILED = ("builtin", *UNRATED[1:])
 
@@ -92,7 +92,7 @@ class Intake:
     def prepare(self, role: str, mails: Sequence[Arrival]) -> Ready:
         """Everything but the storing, for mails of a folder of that role; reads the database, and writes nothing."""
         parsed = [(one, message.parse(one.mail.raw)) for one in mails]
-        self._learn_senders([mail.sender.address for _, mail in parsed])
+        self._learn_senders([mail.sender for _, mail in parsed])
         prepared = [self._prepare(role, one, mail) for one, mail in parsed]
         return Ready(prepared, *self._counted(prepared))
 
@@ -124,12 +124,13 @@ class Intake:
         name, count = next(iter(self._stamps.most_common(1)), ("", 0))
         return name if count >= STAMPED and 2 * count > self._arrived else ""
 
-    def _learn_senders(self, addresses: Sequence[str]) -> None:
+    def _learn_senders(self, people: Sequence[Address]) -> None:
         """Ask once what is known of people not met in this run; what they send in it does not count yet."""
-        unknown = {senders.key(self.scope, address): address for address in addresses if address and address not in self._senders}
+        unknown = {senders.key(self.scope, one.address): one for one in people if one.address and one.address not in self._senders}
         for key, (received, written) in senders.facts(self.scope, list(unknown)).items():
-            self._senders[unknown.pop(key)] = Sender(received=received, written=written)
-        self._senders.update(dict.fromkeys(unknown.values(), Sender()))
+            self._senders[unknown.pop(key).address] = Sender(received=received, written=written)
+        namesakes = senders.namesakes(self.scope, unknown.values())
+        self._senders.update((one.address, Sender(namesake=one.address in namesakes)) for one in unknown.values())
 
     def _prepare(self, role: str, arrival: Arrival, mail: ParsedMail) -> Prepared:
         scope, one = self.scope, arrival.mail
@@ -160,14 +161,14 @@ class Intake:
             rating = self.rate(role, mail, date)
         except Exception:       # one mail that the rater cannot bear must not stop a sync: a failed rating says so, and is no rating
             log.exception("a mail of account %s could not be rated", self.account.id)
-            return ("builtin", None, None, None, None, None, None, 0.0, "builtin", "rating_failed", Rating.detail.seal({}), now()), FAILED, ()
+            return ("builtin", None, None, None, None, None, None, 0.0, "builtin", "rating_failed", Rating.detail.seal({}), now(), None), FAILED, ()
         return rating_row("builtin", rating), counted_columns("builtin", rating), rating.suggested_tags
 
     def rate(self, role: str, mail: ParsedMail, date: dt.datetime) -> triage.Rating:
         """What the built-in rater says of a mail of this account."""
         user, address = self.scope.user, mail.sender.address
         if address not in self._senders:
-            self._learn_senders([address])
+            self._learn_senders([mail.sender])
         return triage.builtin(mail, Context(
             addresses=self._addresses, now=date, sender=self._senders.get(address, Sender()), language=user.language or "en",
             authserv=self.account.authserv or "", role=role, timezone=user.timezone))
@@ -175,8 +176,8 @@ class Intake:
     def _people(self, role: str, mail: ParsedMail, date: dt.datetime) -> list[senders.Seen]:
         own = self.account.kind == "local" and mail.sender.address in self._addresses       # elsewhere anybody may write that into a From
         if role == "sent" or own:
-            return [senders.Seen(one.address, date, True) for one in (*mail.to, *mail.cc)[:50]]
-        return [senders.Seen(mail.sender.address, date, False)]
+            return [senders.Seen(one.address, date, True, one.name) for one in (*mail.to, *mail.cc)[:50]]
+        return [senders.Seen(mail.sender.address, date, False, mail.sender.name)]
 
     def _move(self, folder: Folder, ready: list[Prepared], orphans: Orphans) -> tuple[list[Prepared], list[int]]:
         """Give mails that left another place their new one; they keep rating, tags and corrections."""
@@ -225,7 +226,7 @@ def rating_row(layer: str, rating: triage.Rating) -> tuple[Any, ...]:
     """The values of RATING after the mail's id."""
     detail = {"summary": rating.summary, "tags": list(rating.suggested_tags), "reasons": [_pair(reason) for reason in rating.reasons]}
     return (layer, rating.urgency, rating.importance, rating.category, rating.kind, rating.spam, rating.needs_reply, rating.confidence,
-            rating.rated_by, None, Rating.detail.seal(detail), now())
+            rating.rated_by, None, Rating.detail.seal(detail), now(), Rating.due.db_value(rating.due))
 
 
 def counted_columns(layer: str, rating: triage.Rating) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@
                  whoever has database and instance key can read it
     hash         Grant.secret_hash, Throttle.bucket
     keyed hash   beside a sealed value, where SQL must find it: Message-ID and References (Mail.message_key, ThreadKey.key), a subject together
-                 with a person (ThreadSubject.key), sender address and domain (Mail.sender_key, Sender.address_key .domain_key),
+                 with a person (ThreadSubject.key), sender address and domain (Mail.sender_key, Sender.address_key .domain_key .name_key),
                  Folder.name_key, Account.address_key, words (mail_words, see search.py), the bytes of imported mail (Mail.uid of local
                  accounts), the server's own ids (Mail.object_key, Folder.mailbox_key),
                  tag names (Tag.name_key, TagSuggestion.name_key)
@@ -29,6 +29,7 @@ from peewee import (
     BlobField,
     BooleanField,
     CharField,
+    DateField,
     DateTimeField,
     FloatField,
     ForeignKeyField,
@@ -248,9 +249,10 @@ class Rating(Owned):
     error = CharField(max_length=40, null=True)             # failed: why; never feeds learning
     detail = SealedJSON()                                   # {summary, tags, reasons: [[code, params], …], note?}
     created_at = DateTimeField(default=now)
+    due = DateField(null=True)                              # the day on which this mail is urgent, by its own deadline; ratings.age looks here
 
     class Meta:
-        indexes = ((("mail", "layer"), True),)
+        indexes = ((("mail", "layer"), True), (("due",), False))
 
 
 class Asked(Owned):
@@ -267,13 +269,14 @@ class Sender(Owned):
     address = Sealed()
     address_key = BlobField()
     domain_key = BlobField()
+    name_key = BlobField(null=True)                         # of the full name they were last seen with
     received = IntegerField(default=0)                      # mails from them
     written = IntegerField(default=0)                       # mails of the user to them, seen in Sent
     first_at = DateTimeField()
     last_at = DateTimeField()
 
     class Meta:
-        indexes = ((("user", "address_key"), True), (("user", "domain_key"), False))
+        indexes = ((("user", "address_key"), True), (("user", "domain_key"), False), (("user", "name_key"), False))
 
 
 class Style(Owned):

@@ -24,17 +24,26 @@ _ERRAND = {"gift_cards": "phishing_gift_cards", "transfer": "phishing_transfer",
 _DOUBLE = frozenset(("ac", "co", "com", "edu", "gov", "gv", "net", "or", "org"))
 
 
-def check(mail: ParsedMail, reading: Reading) -> tuple[int, list[Reason]]:
-    """(points, reasons); ENOUGH points are phishing: something wanted by a doubtful sender, or an errand that nobody is to know of."""
-    errand, why = _errand(mail, reading)
+def check(mail: ParsedMail, reading: Reading, namesake: bool = False) -> tuple[int, list[Reason]]:
+    """(points, reasons); ENOUGH points are phishing: something wanted by a doubtful sender, or an errand that nobody is to know of.
+
+    `namesake`: a stranger who bears the name of somebody whom the reader knows at another address.
+    """
+    errand, why = _errand(mail, reading, namesake)
     wants, wanted = _wants(reading)
     if not wants and _host(domain(mail.sender.address), reading.own)[0] > 2:
         wants, wanted = _presses(reading)
     doubts, doubtful = _doubts(mail, reading) if wants else (0, [])
+    if namesake and wants:
+        doubts, doubtful = doubts + 2, [_spoof(mail), *doubtful]
     points = wants + doubts if doubts else min(wants, ENOUGH - 1)
     if errand > points:
         return errand, why
     return points, doubtful + wanted if doubts else []
+
+
+def _spoof(mail: ParsedMail) -> Reason:
+    return Reason("contact_spoof", {"name": mail.sender.name, "address": mail.sender.address})
 
 
 def domain(address: str) -> str:
@@ -136,7 +145,7 @@ def _presses(reading: Reading) -> tuple[int, list[Reason]]:
     return 0, []
 
 
-def _errand(mail: ParsedMail, reading: Reading) -> tuple[int, list[Reason]]:
+def _errand(mail: ParsedMail, reading: Reading, namesake: bool) -> tuple[int, list[Reason]]:
     """Gift cards, a transfer, or help for "your child with a new number": money for somebody who cannot be called and wants no witness."""
     found, points = reading.found, 0
     child = found.has("new_number") and found.has("parent")
@@ -144,13 +153,16 @@ def _errand(mail: ParsedMail, reading: Reading) -> tuple[int, list[Reason]]:
     wanted = [section for section in ("gift_cards", "transfer") if found.has(section)] + ["new_number"] * child
     # A shop sells gift cards and chats on WhatsApp too, but says so to many.
     many = reading.marks.bulk() or reading.marks.campaign() or found.has("removal") or found.count("promo") > 1
-    if many or not wanted or not (hush or child):
+    if many or not (wanted or namesake) or not (hush or child):
         return 0, []
     for section in wanted:
         points += 2 + (found.count(section) > 1 and section != "transfer")
     points += len(hush) + (found.has("pressure") or found.has("hurry"))
     reasons = [Reason(_ERRAND[section], {"phrase": found.first(section)}) for section in (*wanted, *hush)]
-    if free(mail.sender.address) and wanted != ["new_number"]:
+    if namesake:
+        points += 2
+        reasons.insert(0, _spoof(mail))
+    elif free(mail.sender.address) and wanted != ["new_number"]:
         points += 1
         reasons.append(Reason("free_address", {"address": mail.sender.address}))
     more, why = _host(domain(mail.sender.address), reading.own)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mailhelper import intake, jobs, message, tagging, tags, triage
+from mailhelper import ageing, intake, jobs, message, tagging, tags, triage
 from mailhelper.db import db
 from mailhelper.errors import Invalid
 from mailhelper.intake import Intake
@@ -26,7 +26,8 @@ def correct(scope: Scope, mail_id: object, values: Mapping[str, Any]) -> None:
     with scope, db.atomic():
         user = scope.select(Rating).where(Rating.mail == mail, Rating.layer == "user").get_or_none()
         below = user or _best(scope, mail.id)
-        merged = {name: getattr(below, name, None) for name in RATED} | {name: values[name] for name in RATED if name in values}
+        merged = {name: getattr(below, name, None) for name in RATED} | ageing.now(scope, below)
+        merged |= {name: values[name] for name in RATED if name in values}
         merged = {"urgency": 1, "importance": 1, "category": "information", "kind": "person"} | {k: v for k, v in merged.items() if v is not None}
         old = below.detail if below else {}
         corrected = sorted({*old.get("corrected", ()), *(name for name in RATED if name in values)})
@@ -49,7 +50,8 @@ def settle(scope: Scope, mail_id: int) -> None:
     """Repeat the layer that counts in the mail's own row, where lists look."""
     best = _best(scope, mail_id)
     values = {name: getattr(best, name, None) for name in ("layer", "urgency", "importance", "category", "kind", "needs_reply")}
-    score = triage.score(best.urgency, best.importance) if best and best.urgency else 0
+    values |= ageing.now(scope, best)
+    score = triage.score(values["urgency"] or 0, values["importance"] or 0)
     scope.update(Mail, score=score, **values).where(Mail.id == mail_id).execute()
 
 

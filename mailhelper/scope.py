@@ -80,10 +80,11 @@ class Scope:
         mine = [(self.user.id, *row) for row in rows]
         return {row[:-1]: row[-1] for row in insert_rows(model, ("user", *columns), mine, (*key, "id"))}
 
-    def add_counts(self, model: type[Row], rows: Sequence[dict[str, Any]], key: str, add: Sequence[str], first: str, last: str) -> None:
-        """Insert rows ready for the driver; where the user has one of that `key`, add to its counts and widen its span of time."""
+    def add_counts(self, model: type[Row], rows: Sequence[dict[str, Any]], key: str, add: Sequence[str], first: str, last: str,
+                   newest: str = "") -> None:
+        """Insert rows ready for the driver; where the user has one of that `key`, add to its counts, widen its span and renew what is newest."""
         if rows:
-            add_counts(model, [{"user": self.user.id, **row} for row in rows], ("user", key), add, first, last)
+            add_counts(model, [{"user": self.user.id, **row} for row in rows], ("user", key), add, first, last, newest)
 
     def update(self, model: type[Row], /, **values: Any) -> ModelUpdate:
         self._check(model, values)

@@ -4,8 +4,12 @@ import datetime as dt
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from mailhelper import text
+from mailhelper.message import Address
 from mailhelper.models import Mail, Sender
 from mailhelper.scope import Scope
+
+FAMILIAR = 3            # mails from somebody who is known even if one never wrote to them
 
 
 class Seen(NamedTuple):
@@ -13,10 +17,37 @@ class Seen(NamedTuple):
     address: str
     at: dt.datetime
     written: bool       # by the user to them
+    name: str = ""
 
 
 def key(scope: Scope, address: str) -> bytes:
     return scope.vault.lookup("address", address)
+
+
+def name_key(scope: Scope, name: str) -> bytes | None:
+    """The key of a full name, in whatever order its words stand; None for a single word, which too many people have, or an address."""
+    words = sorted(text.words(name))
+    return scope.vault.lookup("name", " ".join(words)) if len(words) > 1 and "@" not in name else None
+
+
+def namesakes(scope: Scope, people: Iterable[Address]) -> set[str]:
+    """The addresses among these whose name is that of somebody whom the user knows by an address of another domain."""
+    names: dict[bytes, list[Address]] = {}
+    for one in people:
+        if key := name_key(scope, one.name):
+            names.setdefault(key, []).append(one)
+    if not names:
+        return set()
+    known = scope.select(Sender, Sender.name_key, Sender.domain_key).where(
+        Sender.name_key << list(names), (Sender.written > 0) | (Sender.received >= FAMILIAR)).tuples()
+    domains: dict[bytes, set[bytes]] = {}
+    for name, domain in known:
+        domains.setdefault(bytes(name), set()).add(bytes(domain))
+    return {one.address for name, theirs in domains.items() for one in names[name] if domain_key(scope, one.address) not in theirs}
+
+
+def domain_key(scope: Scope, address: str) -> bytes:
+    return scope.vault.lookup("domain", address.rpartition("@")[2])
 
 
 def facts(scope: Scope, keys: Collection[bytes]) -> dict[bytes, tuple[int, int]]:
@@ -36,7 +67,7 @@ def rows(scope: Scope, seen: Iterable[Seen]) -> list[dict[str, object]]:
             merged.setdefault(one.address, []).append(one)
     return sorted(({
         "address": Sender.address.seal(address), "address_key": key(scope, address),
-        "domain_key": scope.vault.lookup("domain", address.rpartition("@")[2]),
+        "domain_key": domain_key(scope, address), "name_key": next(filter(None, (name_key(scope, one.name) for one in reversed(all))), None),
         "received": sum(not one.written for one in all), "written": sum(one.written for one in all),
         "first_at": min(one.at for one in all), "last_at": max(one.at for one in all),
     } for address, all in merged.items()), key=lambda row: row["address_key"])      # type: ignore[arg-type, return-value]
@@ -51,4 +82,4 @@ def drop_unknown(scope: Scope) -> None:
 
 def keep(scope: Scope, rows: list[dict[str, object]]) -> None:
     """Add the counts to what is known."""
-    scope.add_counts(Sender, rows, "address_key", ("received", "written"), "first_at", "last_at")
+    scope.add_counts(Sender, rows, "address_key", ("received", "written"), "first_at", "last_at", "name_key")

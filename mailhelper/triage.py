@@ -1,8 +1,8 @@
 """The built-in rating: urgency and importance of a mail by rules, with a reason for each point, without any model."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 
 from mailhelper import asks as wants
 from mailhelper import bulk, gist, language
@@ -18,7 +18,7 @@ UNWANTED = frozenset(("newsletter", "marketing", "cold_outreach", "spam", "phish
 OWN = frozenset(("sent", "drafts"))                                     # folders of what the user wrote
 
 RED, YELLOW, GREEN = "red", "yellow", "green"
-SOON, LONG_PAST = 7, -14        # days to a deadline
+SOON, LONG_PAST, FORGOTTEN = 7, -14, -21        # days to a deadline
 REASONS = 6
 
 # Phrases that are the mail's own writing already.
@@ -32,6 +32,7 @@ class Sender:
     received: int = 0
     written: int = 0
     trusted: bool = False
+    namesake: bool = False      # a stranger with the name of somebody whom the user knows at another domain
 
     def known(self) -> int:
         """0 stranger, 1 wrote before, 2 the user wrote to them, 3 trusted."""
@@ -66,6 +67,7 @@ class Rating:
     reasons: tuple[Reason, ...]
     confidence: float
     rated_by: str = "builtin"
+    due: date | None = None     # the day on which it is urgent by its own deadline
 
 
 def score(urgency: int, importance: int) -> int:
@@ -97,7 +99,7 @@ def builtin(mail: ParsedMail, context: Context) -> Rating:
         urgency, importance, "urgent" if acts and urgency == 3 else "action_required" if acts else "information", sort.kind,
         sort.kind in ("spam", "phishing"), acts and asks.reply, gist.summary(reading, asks, due),
         gist.tags(reading, sort.kind, context.language),
-        _written(reading, reasons), _confidence(reading, sort, asks, urgency))
+        _written(reading, reasons), _confidence(reading, sort, asks, urgency), due=_peak(reading, sort.kind, asks, due))
 
 
 def _own(reading: Reading, context: Context) -> Rating:
@@ -109,7 +111,7 @@ def _own(reading: Reading, context: Context) -> Rating:
 def _sort(mail: ParsedMail, reading: Reading, context: Context) -> bulk.Sort:
     """The kind, with the word of the mail server on strangers' mail that it put among the junk."""
     known = context.sender.known()
-    sort = bulk.sort(mail, reading, known)
+    sort = bulk.sort(mail, reading, known, context.sender.namesake)
     if context.role == "junk" and known < 2 and sort.kind not in UNWANTED:
         return bulk.Sort("spam", 0.8, [Reason("junk_folder", {})])
     return sort
@@ -169,6 +171,24 @@ def _urgency(reading: Reading, kind: str, asks: Asks, due: Due | None) -> tuple[
         urgency = max(urgency, 3 if pressure >= 1.5 and asks.plain() else 1 + aimed)
     urgency, calming = _calmed(reading, kind, due, pressure, urgency)
     return urgency, reasons + calming
+
+
+def _peak(reading: Reading, kind: str, asks: Asks, due: Due | None) -> date | None:
+    """The day of the deadline, if it makes the mail urgent when it comes."""
+    if not due or due.appointment or not due.exact:
+        return None
+    return due.day if _urgency(reading, kind, asks, replace(due, left=0))[0] == 3 else None
+
+
+def aged(urgency: int, category: str, due: date | None, today: date) -> tuple[int, str]:
+    """What a rating's urgency and category have become: up as its deadline nears, down when that has passed, and long past as rated."""
+    left = (due - today).days if due else FORGOTTEN
+    if left > SOON or left <= FORGOTTEN:
+        return urgency, category
+    urgency = max(urgency, 3 if left <= 1 else 2) if left >= 0 else min(urgency, 2 if left >= LONG_PAST else 1)
+    if category in ("urgent", "action_required"):
+        category = "urgent" if urgency == 3 else "action_required"
+    return urgency, category
 
 
 def _day(code: str, due: Due) -> Reason:

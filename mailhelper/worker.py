@@ -5,7 +5,7 @@ import signal
 
 from huey import crontab
 
-from mailhelper import acts, db, importer, limits, logs, queue, ratings, removal, runner, sync
+from mailhelper import acts, ageing, db, importer, limits, logs, queue, ratings, removal, runner, sync
 from mailhelper.config import config
 from mailhelper.db import db as database
 from mailhelper.process import die_with_parent
@@ -49,6 +49,13 @@ def sync_due() -> None:
     """Every minute: mailboxes whose owner wants them fetched while signed out, when their time has come."""
     with database.connection_context():
         sync.start_due()
+
+
+@huey.periodic_task(crontab(minute="2"), name="age")
+def age() -> None:
+    """Every hour, since days begin at another one in each time zone: deadlines that have come near or passed."""
+    with database.connection_context():
+        ageing.run()
 
 
 @huey.periodic_task(crontab(minute="7"), name="purge")

@@ -231,3 +231,12 @@ def test_what_the_user_wrote_is_done_and_not_rated(ann: Scope) -> None:
     sent = keep(ann, folder(ann, account(ann), "Sent", "sent"), raw())[0]
     assert sent.layer is None and sent.urgency is None
     assert mails.matrix(ann)["open"] == 0
+
+
+def test_a_strangers_mail_in_the_name_of_a_known_person_is_rated_so(ann: Scope) -> None:
+    home = account(ann)
+    keep(ann, folder(ann, home, "Sent", "sent"), raw(sender=f"Ann <{ADDRESS}>", To="Miriam Keller <miriam@work.example>", id="0@x"))
+    text = "Are you free? I am in a meeting right now and can't talk. I need something done at once, keep this between us."
+    spoof, own = keep(ann, folder(ann, home), raw("Quick favour", text, "Miriam Keller <boss@mail.example>", id="1@x"),
+                      raw("Quick favour", text, id="2@x"))
+    assert (spoof.kind, own.kind) == ("phishing", "person")

@@ -77,7 +77,7 @@ def test_raw_sql_stays_in_its_rooms(name: str) -> None:
     assert "execute_sql" not in MODULES[name].read_text()
 
 
-EVERYONE = {"scope", "jobs", "runner", "pace", "removal", "prefetch", "watch", "providers", "web.ops"}
+EVERYONE = {"ageing", "scope", "jobs", "runner", "pace", "removal", "prefetch", "watch", "providers", "web.ops"}
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name not in EVERYONE])

@@ -1,5 +1,6 @@
 """Phishing: borrowed names, links that lead elsewhere, and honest mail about accounts that must not be called phishing."""
 import time
+from dataclasses import replace
 from datetime import datetime
 from email.message import EmailMessage
 
@@ -172,3 +173,18 @@ def test_a_link_to_a_borrowed_name_counts_in_plain_text_too() -> None:
     rating = rated("Team <hello@weloop.example>", "Konto", "Ihr Konto wurde gesperrt. Bestätigen Sie Ihre Daten: https://paypa1-service.com/login")
     assert rating.kind == "phishing"
     assert "lookalike" in {reason.code for reason in rating.reasons}
+
+
+ERRAND = "Are you free? I am in a meeting right now and can't talk. I need something done at once, keep this between us."
+
+
+@pytest.mark.parametrize(("body", "kind"), [
+    (ERRAND, "phishing"),
+    ("Please confirm your bank details today, the payment could not be made.", "phishing"),
+    ("Hi Anna, this is my private address. Shall we have lunch on Friday?", "person"),
+])
+def test_the_name_of_a_contact_at_a_strange_address_counts_beside_what_is_wanted(body: str, kind: str) -> None:
+    known = rated("Miriam Keller <ceo@weloop.example>", "Quick favour", body, context=replace(CONTEXT, sender=triage.Sender(namesake=True)))
+    assert known.kind == kind
+    assert rated("Miriam Keller <ceo@weloop.example>", "Quick favour", body).kind == "person"
+    assert ("contact_spoof" in codes(known)) == (kind == "phishing")

@@ -3,6 +3,7 @@
 import datetime as dt
 
 from mailhelper import db, senders
+from mailhelper.headers import Address
 from mailhelper.models import Sender
 from mailhelper.scope import Scope
 from mailhelper.senders import Seen
@@ -68,3 +69,13 @@ def test_a_forged_from_with_the_users_own_address_makes_nobody_known(ann: Scope)
     """Or spam could vouch for its sender: "you wrote to them"."""
     keep(ann, folder(ann, account(ann)), raw(id="1@x", sender=ADDRESS, To="Crook <crook@spam.example>"))
     assert [(row.address, row.written) for row in ann.select(Sender)] == [(ADDRESS, 0)]
+
+
+def test_a_stranger_with_the_name_of_somebody_known_is_seen(ann: Scope) -> None:
+    count(ann, Seen(MIRIAM, DAY, True, "Miriam Keller"), Seen("bob@x.example", DAY, False, "Bob Ross"))
+    strangers = [Address(name, address) for name, address in (
+        ("Keller, Miriam", "ceo@mail.example"), ("Miriam Keller", "m.keller@work.example"), ("Miriam", "miriam@mail.example"),
+        ("Bob Ross", "bob@mail.example"))]
+    assert senders.namesakes(ann, strangers) == {"ceo@mail.example"}     # not a colleague's second address, a first name, or who hardly wrote
+    count(ann, Seen("bob@x.example", DAY, False), Seen("bob@x.example", DAY, False))
+    assert senders.namesakes(ann, strangers) == {"ceo@mail.example", "bob@mail.example"}
