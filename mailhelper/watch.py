@@ -196,7 +196,8 @@ def _release(*which: Expression) -> None:
 
 def _door(scope: Scope) -> Door:
     """The user's way out; connections last for days, so that the ledger's entry needs a database connection of its own."""
-    door = accounts.door(scope)
+    with db.connection_context():
+        door = accounts.door(scope)
 
     def ledger(entry: Entry) -> None:
         with db.connection_context():
