@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from mailhelper import message, relink, search, senders, tagging, text, threads, triage
+from mailhelper import invitations, message, relink, search, senders, tagging, text, threads, triage
 from mailhelper.db import db, now
 from mailhelper.imap import Fetched
 from mailhelper.imapfetch import Flags, flags_of
@@ -61,6 +61,8 @@ class Prepared(NamedTuple):
     seen: list[senders.Seen]
     tags: tuple[str, ...]               # that its rating suggests
     stamp: str | None                   # in an inbox: who stands in the topmost Authentication-Results, "" for nobody
+    foreign: bool                       # from somebody else
+    invitation: invitations.Prepared | None
 
 
 class Ready(NamedTuple):
@@ -151,7 +153,8 @@ class Intake:
             Body.content.seal(content(mail)) if len(one.raw) > LARGE else None,
             threads.link(scope, mail.message_id, (*mail.references, *mail.in_reply_to), date),
             self._index.row(mail, text.words(mail.text)), self._people(role, mail, date), tags,
-            "".join(mail.header("Authentication-Results").partition(";")[0].split()[:1]) if role == "inbox" else None)
+            "".join(mail.header("Authentication-Results").partition(";")[0].split()[:1]) if role == "inbox" else None,
+            role not in OWN and mail.sender.address.lower() not in self._addresses, invitations.prepare(scope, mail.calendar))
 
     def _rate(self, role: str, mail: ParsedMail, date: dt.datetime) -> tuple[tuple[Any, ...] | None, tuple[Any, ...], tuple[str, ...]]:
         """The built-in layer, the columns of Mail that repeat it, and the tags it suggests."""
@@ -202,6 +205,8 @@ class Intake:
         scope.insert(Body, ("mail", "content"), [(id, one.body) for id, one in new if one.body is not None])
         scope.insert(Rating, RATING, [(id, *one.rating) for id, one in new if one.rating])
         search.keep([(id, one.tokens) for id, one in new])
+        invitations.keep(scope, [(id, one.invitation) for id, one in new if one.invitation])
+        threads.answered(scope, {thread for thread, one in zip(joined, ready, strict=True) if one.foreign and (one.uid,) in ids})
         if len(new) < len(ready):
             threads.drop_empty(scope, joined)
         return [one for _, one in new]

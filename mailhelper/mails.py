@@ -13,7 +13,7 @@ from mailhelper import filters, intake, language, message, search, tags, triage
 from mailhelper.db import now, rows
 from mailhelper.errors import Invalid, NotFound, sentence
 from mailhelper.message import Attachment
-from mailhelper.models import REMOVED, Body, Folder, Mail, Rating, Raw
+from mailhelper.models import REMOVED, Body, Folder, Mail, Rating, Raw, Snooze
 from mailhelper.scope import Scope
 from mailhelper.text import words
 
@@ -69,6 +69,11 @@ def find(scope: Scope, text: str, limit: int, lang: str) -> Page:
     return Page(items, None, scope.select(Mail).where(*where).count())
 
 
+def some(scope: Scope, ids: Sequence[int], lang: str) -> list[dict[str, Any]]:
+    """Rows of these mails, wherever they are, in no order."""
+    return _shown(scope, rows(_rows(scope).where(Mail.id << list(ids))), lang) if ids else []
+
+
 def matrix(scope: Scope) -> dict[str, Any]:
     """Counts of the nine cells, rows from the top urgency down, of the colours, and of what is done."""
     open_ = Case(None, [(Mail.done_at.is_null(), 1)], 0)
@@ -103,12 +108,14 @@ def waiting(scope: Scope) -> dict[str, int]:
 
 
 def kept(scope: Scope) -> list[SQL]:
-    """What lists and counts leave out unless they are asked for that folder: the trash; and mailboxes that are being removed.
+    """What lists and counts leave out unless they are asked for that folder: the trash; mailboxes that are being removed; what is put off.
 
     Written out, as every list asks it.
     """
-    hidden = f"""SELECT "id" FROM "folder" WHERE "user_id" = {int(scope.user.id)} AND "role" IN ('trash', '{REMOVED}')"""
-    return [SQL(f"""("t1"."folder_id" NOT IN ({hidden}))""")]
+    me, at = int(scope.user.id), now().isoformat(" ")
+    hidden = f"""SELECT "id" FROM "folder" WHERE "user_id" = {me} AND "role" IN ('trash', '{REMOVED}')"""
+    put_off = f"""SELECT "mail_id" FROM "snooze" WHERE "user_id" = {me} AND "until" > '{at}'"""
+    return [SQL(f"""("t1"."folder_id" NOT IN ({hidden}))"""), SQL(f"""("t1"."id" NOT IN ({put_off}))""")]
 
 
 def _rows(scope: Scope) -> ModelSelect:
@@ -247,3 +254,5 @@ def mark_done(scope: Scope, mail_id: object, done: bool) -> None:
     """The owner has dealt with it, or has not after all.  Raises NotFound."""
     mail = scope.get(Mail, mail_id)
     scope.update(Mail, done_at=now() if done else None).where(Mail.id == mail.id).execute()
+    if done:
+        scope.delete(Snooze).where(Snooze.mail == mail).execute()

@@ -5,11 +5,11 @@
                  Mail.layer .category .kind · Rating.layer .category .kind .rated_by .error · Style.name · Draft.state .style .written_by ·
                  Job.kind .state .claimed_by .message .error · JobLog.code · Act.what .state .by .error · Egress.purpose .reason ·
                  Watch.way .holder · AiProvider.base_mode .optimize_mode .error · Usage.kind ·
-                 Tag.colour · MailTag.by · TagSuggestion.state
+                 Tag.colour · MailTag.by · TagSuggestion.state · Invite.method .answer
     sealed       Grant.label · Account.name .address .imap .smtp .filters .authserv .signature · Folder.name · Mail.head .keywords · Raw.data ·
                  Body.content · Rating.detail · Sender.address · Style.content · Draft.people .subject .text · Job.note .params .result
                  .error_params · JobLog.params · Act.detail · Egress.host · Asked.reasons · AiProvider.detail · Usage.model ·
-                 Tag.name .description .profile · TagSuggestion.name
+                 Tag.name .description .profile · TagSuggestion.name · Invite.content
     wrapped key  User.wrapped_key by the password; Grant.wrapped by the holder's secret or the instance key
     instance key AiProvider.offered: what an administrator offers to all (address, API key, models), since every user's jobs need it;
                  whoever has database and instance key can read it
@@ -17,7 +17,7 @@
     keyed hash   beside a sealed value, where SQL must find it: Message-ID and References (Mail.message_key, ThreadKey.key), a subject together
                  with a person (ThreadSubject.key), sender address and domain (Mail.sender_key, Sender.address_key .domain_key .name_key),
                  Folder.name_key, Account.address_key, words (mail_words, see search.py), the bytes of imported mail (Mail.uid of local
-                 accounts), the server's own ids (Mail.object_key, Folder.mailbox_key),
+                 accounts), the server's own ids (Mail.object_key, Folder.mailbox_key), events (Invite.uid_key),
                  tag names (Tag.name_key, TagSuggestion.name_key)
 
 Sealed columns open only inside their owner's Scope; no query here.  The table is true: tests/test_migrations.py.
@@ -379,6 +379,42 @@ class Act(Owned):
 Act.add_index(Act.index(Act.user, where=(Act.state == REFUSED) & Act.told.is_null(), name="act_untold"))
 
 
+class Snooze(Owned):
+    """A mail that lists leave out for a while."""
+    mail = ForeignKeyField(Mail, on_delete="CASCADE", backref="+", primary_key=True)
+    until = DateTimeField()                                 # from then on it is back; the row stays until its owner has seen it
+    answer = BooleanField(default=False)                    # it is back with the first answer in its thread, too
+    answered = BooleanField(null=True)                      # which came
+    created_at = DateTimeField(default=now)
+
+    class Meta:
+        indexes = ((("user", "until"), False),)
+
+
+class Invite(Owned):
+    """What the calendar part of a mail says."""
+    mail = ForeignKeyField(Mail, on_delete="CASCADE", backref="+", primary_key=True)
+    uid_key = BlobField()                                   # keyed hash of the event's UID, RECURRENCE-ID and organizer
+    method = CharField(max_length=14)                       # request, reply, cancel, …
+    sequence = IntegerField(default=0)
+    stamp = DateTimeField(null=True)                        # DTSTAMP
+    answer = CharField(max_length=10, null=True)            # what the owner answered: accepted, tentative, declined
+    content = SealedJSON()                                  # invitations._content's shape
+
+    class Meta:
+        indexes = ((("user", "uid_key"), False),)
+
+
+class Occasion(Owned):
+    """When an event of a mail is: once, or for each of the first occurrences of a series."""
+    mail = ForeignKeyField(Mail, on_delete="CASCADE", backref="+")
+    start = DateTimeField()
+    end = DateTimeField()
+
+    class Meta:
+        indexes = ((("user", "end"), False),)
+
+
 class Egress(Owned):
     """One outbound connection, or one that was refused."""
     at = DateTimeField()
@@ -479,3 +515,4 @@ class TagSuggestion(Owned):
 TABLES = [User, Throttle, Grant, Account, Folder, Thread, ThreadKey, Mail, Raw, Body, Rating, Sender, Style, Draft, Job, JobLog, Act, Egress]
 TABLES += [Watch, ThreadSubject, Asked, AiProvider, Usage]
 TABLES += [Tag, MailTag, TagRefusal, TagSuggestion]
+TABLES += [Snooze, Invite, Occasion]

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from peewee import SQL, fn
 
-from mailhelper.models import Mail, Thread, ThreadKey
+from mailhelper.db import now
+from mailhelper.models import Mail, Snooze, Thread, ThreadKey
 from mailhelper.scope import Scope
 
 
@@ -50,6 +51,14 @@ def assign(scope: Scope, links: Sequence[Link]) -> list[int]:
     scope.insert(ThreadKey, ("thread", "key"), [(new[key], key) for key in sorted(new)])
     of = {i: threads[first] for first, members in groups.items() for i in members}
     return [of[i] for i in range(len(links))]
+
+
+def answered(scope: Scope, threads: Collection[int]) -> None:
+    """Mails of others came into these threads: what waits for an answer there is back (later.py).  Inside a transaction."""
+    if threads:
+        waits = scope.select(Mail, Mail.id).where(Mail.thread << list(threads))
+        (scope.update(Snooze, until=now(), answered=True)
+         .where(Snooze.answer, Snooze.answered.is_null(), Snooze.until > now(), Snooze.mail.in_(waits)).execute())
 
 
 def drop_empty(scope: Scope, threads: Collection[int] | None = None) -> None:

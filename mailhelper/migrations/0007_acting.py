@@ -1,6 +1,7 @@
-"""Acting: what an act was done for, acts done together, refusals that were read; opened mail that stays unread."""
+"""Acting: what an act was done for, acts done together, refusals that were read; opened mail that stays unread;
+mail put off; invitations."""
 
-from peewee import BooleanField, Database, IntegerField
+from peewee import BlobField, BooleanField, CharField, Database, DateTimeField, ForeignKeyField, IntegerField, Model
 from playhouse.migrate import SchemaMigrator, migrate
 
 
@@ -12,3 +13,57 @@ def up(migrator: SchemaMigrator, db: Database) -> None:
         migrator.add_column("user", "leave_unread", BooleanField(null=True)),
     )
     db.execute_sql("CREATE INDEX act_untold ON act (user_id) WHERE state = 'refused' AND told IS NULL")
+
+    class User(Model):
+        class Meta:
+            database = db
+            table_name = "user"
+
+    class Mail(Model):
+        class Meta:
+            database = db
+            table_name = "mail"
+
+    class Snooze(Model):
+        user = ForeignKeyField(User, on_delete="CASCADE", index=False)
+        mail = ForeignKeyField(Mail, on_delete="CASCADE", primary_key=True)
+        until = DateTimeField()
+        answer = BooleanField(default=False)
+        answered = BooleanField(null=True)
+        created_at = DateTimeField()
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "snooze"
+            indexes = ((("user", "until"), False),)
+
+    class Invite(Model):
+        user = ForeignKeyField(User, on_delete="CASCADE", index=False)
+        mail = ForeignKeyField(Mail, on_delete="CASCADE", primary_key=True)
+        uid_key = BlobField()
+        method = CharField(max_length=14)
+        sequence = IntegerField(default=0)
+        stamp = DateTimeField(null=True)
+        answer = CharField(max_length=10, null=True)
+        content = BlobField()
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "invite"
+            indexes = ((("user", "uid_key"), False),)
+
+    class Occasion(Model):
+        user = ForeignKeyField(User, on_delete="CASCADE", index=False)
+        mail = ForeignKeyField(Mail, on_delete="CASCADE")
+        start = DateTimeField()
+        end = DateTimeField()
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "occasion"
+            indexes = ((("user", "end"), False),)
+
+    db.create_tables([Snooze, Invite, Occasion])

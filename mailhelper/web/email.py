@@ -5,12 +5,13 @@ from typing import Any
 
 from bottle import response
 
-from mailhelper import drafts, jobs, journal, limits, mails, message, ratings, sanitize
+from mailhelper import drafts, jobs, journal, later, limits, mails, message, ratings, sanitize
+from mailhelper import invitations as events
 from mailhelper.errors import Invalid, sentence
 from mailhelper.language import t
 from mailhelper.models import Mail
 from mailhelper.scope import Scope
-from mailhelper.web import form, session, side, tags
+from mailhelper.web import form, invitations, session, side, tags
 from mailhelper.web.render import page, view
 from mailhelper.web.routing import accepted, download, lang, see_other
 
@@ -32,9 +33,9 @@ def show(scope: Scope, id: int) -> str:
         warnings.append(t(lang(), "email.act_refused", why=sentence(lang(), refused.error or "act_refused")))
     running = jobs.active(scope, "reprocess_email_base", id)
     return page(
-        "email/show", mail={**mail, "headers_short": _short(mail["headers"]), "warnings": warnings, "invitation": None,
+        "email/show", mail={**mail, "headers_short": _short(mail["headers"]), "warnings": warnings, "invitation": invitations.card(scope, id),
                             "attachments": _files(mail["attachments"])},
-        folders=_folders(mail), mark_read=not scope.user.leave_unread,
+        folders=_folders(mail), snooze=later.of_mail(scope, id), times=later.times(scope.user.timezone), mark_read=not scope.user.leave_unread,
         remote=form.flag("remote"), blocked=clean.blocked if clean else 0, view_as=form.text("view"),
         drafts=drafts.of_mail(scope, id), tags=tags.on_mail(scope, id, mail["triage"]),
         jobs={"reprocess": side.shown(running, lang()) if running else None})
@@ -131,7 +132,7 @@ def count_start(scope: Scope) -> None:
 def api_show(scope: Scope, id: int) -> dict[str, Any]:
     mail = mails.read(scope, id, lang())
     html = sanitize.clean(mail["html"]).html if mail["html"] else ""
-    return {**mail, "html": html, "attachments": _files(mail["attachments"]), "invitation": None}
+    return {**mail, "html": html, "attachments": _files(mail["attachments"]), "invitation": events.of_mail(scope, id)}
 
 
 def api_raw(scope: Scope, id: int) -> bytes:

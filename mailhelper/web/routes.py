@@ -1,6 +1,6 @@
 """The map of the app: every URL, who may ask, what it needs, and an example of what it answers."""
 
-from mailhelper.web import accounts, acts, drafts, email, inbox, jobs, journal, matrix, openapi, ops, people, styles, tags
+from mailhelper.web import accounts, acts, drafts, email, inbox, jobs, journal, later, matrix, openapi, ops, people, styles, tags
 from mailhelper.web.routing import Route
 
 TRIAGE = {
@@ -33,6 +33,7 @@ ACCOUNT = {
     "filters": None, "background": False, "interval": 15, "synced_at": None, "error": None, "emails": 0, "created_at": "2026-11-20T09:12:00.000Z",
 }
 STATE = {"id": 5, "folder": "INBOX", "flags": {"read": True, "flagged": False, "answered": False}, "done": False, "acts": [7]}
+SNOOZE = {"until": "2026-11-23T07:00:00.000Z", "answer": True, "due": False, "answered": False}
 ACT = {
     "id": 7, "email_id": 5, "account_id": 1, "what": "trash", "value": None, "keyword": None, "subject": "Contract", "from": "INBOX", "to": "Trash",
     "undoes": None, "state": "done", "by": "user", "reference": None, "why": "", "batch": None,
@@ -94,6 +95,9 @@ ROUTES: list[Route] = [
     Route("POST", "/email/<id:int>/move", acts.move, token="write"),
     Route("POST", "/email/<id:int>/archive", acts.archive, token="write"),
     Route("POST", "/email/<id:int>/undelete", acts.undelete, token="write"),
+    Route("POST", "/email/<id:int>/snooze", later.snooze, token="write"),
+    Route("POST", "/email/<id:int>/unsnooze", later.unsnooze, token="write"),
+    Route("GET", "/later", later.index),
     Route("POST", "/inbox/bulk", acts.bulk, token="write"),
     Route("GET", "/journal", journal.index),
     Route("POST", "/journal/undo", journal.undo_all, token="write"),
@@ -167,6 +171,11 @@ ROUTES: list[Route] = [
           summary="Into the archive; `create` lets the folder be made where there is none", body={"create": True}, example=STATE),
     Route("POST", "/api/emails/<id:int>/undelete", acts.api_undelete, token="write", summary="Out of the trash, to where it was before", body={},
           example=STATE),
+    Route("POST", "/api/emails/<id:int>/snooze", later.api_snooze, token="write", summary="Put off until a time, until an answer comes, or both",
+          body={"until": "2099-11-23T07:00:00Z", "answer": True}, example={"id": 5, "snooze": SNOOZE}),
+    Route("DELETE", "/api/emails/<id:int>/snooze", later.api_unsnooze, token="write", summary="Bring back now", example={"id": 5, "snooze": None}),
+    Route("GET", "/api/later", later.api_list, token="read", summary="What has come back, then what is put off",
+          example=items({**ROW, "snooze": SNOOZE})),
     Route("POST", "/api/emails/bulk", acts.api_bulk, token="write",
           summary="One action on at most 200 mails: " + ", ".join(acts.BULK), body={"ids": [5], "action": "read"},
           example=items({**STATE, "error": None})),

@@ -4,7 +4,7 @@ import datetime as dt
 import time
 from typing import Any
 
-from mailhelper import accounts, jobs, journal, language, mails, pace, tags
+from mailhelper import accounts, jobs, journal, language, later, mails, pace, tags
 from mailhelper.db import now
 from mailhelper.errors import sentence
 from mailhelper.models import ACTIVE, Account, Job
@@ -42,8 +42,9 @@ def _look(scope: Scope, lang: str) -> dict[str, Any]:
     listed = accounts.listed(scope)
     boxes = [{"id": one.id, "name": one.name, "kind": one.kind, "state": state(one, busy), "folders": folders.get(one.id, [])}
              for one in listed]
-    return {"nav": {**mails.waiting(scope), "jobs": len(active)}, "accounts": boxes, "alerts": _alerts(scope, lang, listed),
-            "tags": {tag.name: tag.colour for tag in tags.listed(scope)}, "job": shown(active[0], lang) if active else None}
+    return {"nav": {**mails.waiting(scope), "jobs": len(active), "later": later.due(scope)}, "accounts": boxes,
+            "alerts": _alerts(scope, lang, listed), "tags": {tag.name: tag.colour for tag in tags.listed(scope)},
+            "job": shown(active[0], lang) if active else None}
 
 
 def _alerts(scope: Scope, lang: str, listed: list[Account]) -> list[dict[str, Any]]:

@@ -6,7 +6,26 @@ from typing import Any
 from mailhelper.styles import ADDRESSES, NAMES, PLAIN
 from mailhelper.tags import COLOURS
 from mailhelper.web.render import View
-from tests.web.samples import FORM, HERE, JOBS, NOW, SETTINGS, accounts, draft, inbox, job, journal, mail, matrix, rows, tags, triage, view
+from tests.web.samples import (
+    FORM,
+    HERE,
+    JOBS,
+    NOW,
+    SETTINGS,
+    accounts,
+    draft,
+    event,
+    inbox,
+    job,
+    journal,
+    later,
+    mail,
+    matrix,
+    rows,
+    tags,
+    triage,
+    view,
+)
 
 QUEUE = [{"id": 9, "name": "insurance", "count": 8}]
 STYLE = {"name": "formal", **PLAIN, "signature": "Anna Beck\nKirchweg 4"}
@@ -60,7 +79,7 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
                     html=True,
                     warnings=["This mail hides text from you."],
                     text="x" * 1200,
-                    invitation={"summary": "Board meeting", "start": NOW, "location": "Room 4"},
+                    invitation=event(),
                     triage=triage(1, 1, kind="phishing", rated_by="llm:qwen3"),
                 ),
                 "remote": False, "folders": HERE,
@@ -105,6 +124,8 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
         ("draft-wrong", "drafts/show", {"draft": draft(email_id=None), "form": DRAFT, "errors": {"to": "Use mail addresses."}, "versions": []}, ann),
         ("styles", "settings/styles", {"style": STYLE, "names": NAMES, "addresses": ADDRESSES, "errors": {}}, ann),
         ("styles-wrong", "settings/styles", {"style": STYLE, "names": NAMES, "addresses": ADDRESSES, "errors": {"signature": "Too long."}}, ann),
+        ("later", "later/index", later(), ann),
+        ("later-none", "later/index", {"due": [], "later": [], "awaited": []}, ann),
         ("archive", "email/archive", {"ids": [1, 2], "next": "/inbox", "action": "/inbox/bulk"}, ann),
         ("accounts", "accounts/index", {"accounts": accounts()}, view(path="/accounts")),
         ("accounts-none", "accounts/index", {"accounts": []}, fresh),

@@ -200,6 +200,24 @@ def journal(**more: Any) -> dict[str, Any]:
     return values | more
 
 
+def event() -> dict[str, Any]:
+    return {
+        "title": "Changed invitation", "summary": "Board meeting", "times": "Friday, 27 November 2026, 10:00", "unclear": "zone",
+        "wall": "2026-11-27 10:00",
+        "zone": "Here", "floating": True, "repeats": "weekly", "location": "Room 4", "cancelled": False, "newer": 7, "answer": "accepted",
+        "organizer": {"name": "Miriam", "address": "miriam@example.org", "answer": ""},
+        "attendees": [{"name": "Anna", "address": "anna@example.org", "answer": "accepted"}, {"name": "", "address": "b@example.org", "answer": "x"}],
+        "conflicts": [{"email_id": 4, "summary": "Dentist", "at": "Friday, 27 November 2026, 10:30"}],
+    }
+
+
+def later() -> dict[str, Any]:
+    due, off, awaited = rows()[:3]
+    snooze = {"until": NOW + timedelta(days=1), "answer": False, "due": False, "answered": False}
+    return {"due": [due | {"snooze": snooze | {"due": True}}], "later": [off | {"snooze": snooze}],
+            "awaited": [awaited | {"snooze": snooze | {"until": None, "answer": True}}]}
+
+
 def view(**more: Any) -> View:
     values: dict[str, Any] = {
         "me": {"name": "Anna", "admin": True},

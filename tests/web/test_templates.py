@@ -113,7 +113,7 @@ def test_mail_text_cannot_become_markup():
         **{"from": {"name": hostile, "address": hostile}},
         attachments=[{"id": 1, "filename": hostile, "mime": hostile, "size": 1, "inline": False}],
         warnings=[hostile],
-        invitation={"summary": hostile, "location": hostile},
+        invitation=samples.event() | dict.fromkeys(("title", "summary", "location", "times", "wall", "zone"), hostile),
     )
     mail["triage"] = samples.triage(3, 3, summary=hostile, reasons=[hostile])
     row = samples.rows()[0] | {"subject": hostile, "snippet": hostile, "from": mail["from"], "triage": mail["triage"]}
