@@ -76,11 +76,19 @@ def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[database.Data
         opened = database.connect(request.getfixturevalue("postgres_url"))
     with opened.connection_context():
         if request.param == "postgres":
-            opened.execute_sql('TRUNCATE "user", throttle RESTART IDENTITY CASCADE')
+            empty(opened)
         yield opened
         if request.param == "sqlite":
             while opened.transaction_depth():
                 opened.pop_transaction()
+
+
+def empty(opened: database.Database) -> None:
+    """Delete all rows of a PostgreSQL database and count from 1 again.  TRUNCATE makes each table's files anew: thirty times as slow."""
+    for table in ('"user"', "throttle"):        # everything else belongs to a user and goes with them
+        opened.execute_sql(f"DELETE FROM {table}")
+    for (name,) in opened.execute_sql("SELECT sequencename FROM pg_sequences WHERE last_value IS NOT NULL").fetchall():
+        opened.execute_sql(f'ALTER SEQUENCE "{name}" RESTART')
 
 
 @pytest.fixture
