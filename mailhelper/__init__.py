@@ -15,11 +15,14 @@ tags tagging
 invitations intake filters mails later
 styles drafts
 ageing
-ratings places journal acts preparer prefetch folders state sync importer samplemail sample
+ratings
+brief judge replies batch
+places journal acts preparer prefetch folders state sync importer samplemail sample
 watch
 web.form web.compress web.render web.session web.routing web.side
 web.tags
-web.people web.styles web.matrix web.inbox web.drafts web.invitations web.email web.acts web.later
+web.people web.styles web.matrix web.inbox web.drafts web.invitations web.judge
+web.email web.acts web.later
 web.journal web.accounts web.jobs web.ops web.openapi
 web.routes web.app
 worker serve demo doctor cli __main__

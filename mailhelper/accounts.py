@@ -15,11 +15,14 @@ from mailhelper.imap import Server
 from mailhelper.models import Account, Egress, Folder, Grant, Mail, User
 from mailhelper.scope import Scope, drop_grants, grant
 
-FIELDS = ("name", "address", "imap", "smtp", "mode", "filters", "background", "interval")
+FIELDS = ("name", "address", "imap", "smtp", "mode", "judge", "signature", "filters", "background", "interval")
 SERVER = ("host", "port", "security", "username", "password", "fingerprint")
 FILTERS = ("include", "exclude", "since", "unseen", "newest", "total")
 SECURITY = ("tls", "starttls", "none")
-MODES = ("none", "builtin")
+LLM = ("llm_anonymized", "llm_original")         # modes in which a model may be asked, and what it sees
+MODES = ("none", "builtin", *LLM)
+JUDGE = ("unsure", "all")                        # which new mails it is asked about: those the built-in rater is unsure of, or all
+MAX_SIGNATURE = 2000
 BACKGROUND_TTL = dt.timedelta(days=30)
 
 
@@ -27,6 +30,7 @@ def create(scope: Scope, values: Mapping[str, Any]) -> Account:
     """Add a mailbox on a server.  `values` as in api.md.  Raises Invalid with the wrong fields ("imap.port", …)."""
     clean = _checked(values, None)
     with scope, db.atomic():
+        clean["judge_from"] = now() if clean["mode"] in LLM else None
         account = scope.create(Account, kind="imap", address_key=_address_key(scope, clean["address"]), **clean)
         _grant_background(scope, account)
     return account
@@ -65,6 +69,8 @@ def change(scope: Scope, account_id: object, values: Mapping[str, Any]) -> Accou
         clean["error"] = None if mended else account.error
         if clean["filters"] != account.filters:     # what they left out so far is not in what the next sync remembers
             scope.update(Folder, modseq=None).where(Folder.account == account).execute()
+        if clean["mode"] in LLM and account.mode not in LLM:
+            clean["judge_from"] = now()
         scope.update(Account, **clean).where(Account.id == account.id).execute()
         changed = scope.get(Account, account.id)
         if mended or changed.interval != account.interval:
@@ -138,8 +144,8 @@ def shown(account: Account, mails: int) -> dict[str, Any]:
     """The JSON shape; passwords never come back."""
     return {
         "id": account.id, "kind": account.kind, "name": account.name, "address": account.address, "mode": account.mode,
-        "imap": _without_password(account.imap), "smtp": _without_password(account.smtp), "filters": account.filters,
-        "background": account.background, "interval": account.interval or pace.INTERVAL, "synced_at": account.synced_at,
+        "judge": account.judge, "imap": _without_password(account.imap), "smtp": _without_password(account.smtp), "signature": account.signature,
+        "filters": account.filters, "background": account.background, "interval": account.interval or pace.INTERVAL, "synced_at": account.synced_at,
         "error": account.error, "emails": mails, "created_at": account.created_at,
     }
 
@@ -174,14 +180,18 @@ def folders(scope: Scope, account_id: object) -> list[dict[str, Any]]:
 def _checked(values: Mapping[str, Any], account: Account | None) -> dict[str, Any]:
     """The columns that `values` mean, over those the account has.  Raises Invalid."""
     wrong: dict[str, Any] = {name: "unknown_field" for name in values if name not in FIELDS}
-    fresh: dict[str, Any] = {"smtp": None, "filters": None, "mode": "builtin", "background": False, "interval": pace.INTERVAL}
+    fresh: dict[str, Any] = {"smtp": None, "filters": None, "mode": "builtin", "judge": "unsure", "signature": None, "background": False,
+                             "interval": pace.INTERVAL}
     old = {name: getattr(account, name) for name in FIELDS} if account else fresh
     merged = {**old, **values}
     _text(merged, "name", wrong, merged.get("address"))
     if "@" not in _text(merged, "address", wrong)[1:-1]:
         wrong.setdefault("address", "bad_address")
-    if merged["mode"] not in MODES:
-        wrong["mode"] = ("bad_choice", {"choices": ", ".join(MODES)})
+    for name, choices in (("mode", MODES), ("judge", JUDGE)):
+        if merged[name] not in choices:
+            wrong[name] = ("bad_choice", {"choices": ", ".join(choices)})
+    if not isinstance(merged["signature"], str | None) or len(merged["signature"] or "") > MAX_SIGNATURE:
+        wrong["signature"] = ("too_long", {"count": MAX_SIGNATURE})
     if not isinstance(merged["background"], bool):
         wrong["background"] = "not_a_boolean"
     elif merged["background"] and account and account.kind != "imap":

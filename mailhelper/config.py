@@ -92,6 +92,10 @@ class Config:
                                              "Hosts and networks of this LAN that ordinary users may name as mail or AI server.")
     trusted_proxies: tuple[str, ...] = _option("MAILHELPER_TRUSTED_PROXIES", (), _networks,
                                                "Addresses of reverse proxies whose X-Forwarded-For and -Proto are believed.")
+    base_seconds: int = _option("MAILHELPER_BASE_SECONDS", 120, _number(5, 86_400),
+                                "Time limit of a base pass over one mail; a model without a graphics card may need more.")
+    optimize_seconds: int = _option("MAILHELPER_OPTIMIZE_SECONDS", 180, _number(5, 86_400), "Time limit of an optimize pass.")
+    reply_seconds: int = _option("MAILHELPER_REPLY_SECONDS", 90, _number(5, 86_400), "Time limit of a reply draft.")
     api_rate: int = _option("MAILHELPER_API_RATE", 0, _number(0, 1_000_000), "Calls a minute per signed-in user; 0: no limit.")
 
     @property

@@ -95,6 +95,7 @@ FILTERS: dict[str, Any] = {
     "needs_reply": _is(Mail.needs_reply), "done": _yes(Mail.done_at.is_null(False), Mail.done_at.is_null()),
     "since": _day(lambda at: Mail.date >= at), "before": _day(lambda at: Mail.date < at), "sort": None, "limit": None, "cursor": None,
 }
+CHOOSING = tuple(name for name, read in FILTERS.items() if read)        # those that choose mails; the others say how a list is shown
 
 
 def after(columns: Sequence[Any], cursor: str) -> Expression:

@@ -6,8 +6,9 @@ Used by sync and import alike.  Nothing slow happens inside the transaction, sin
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mailhelper import invitations, message, relink, search, senders, tagging, text, threads, triage
@@ -227,9 +228,9 @@ def content(mail: ParsedMail) -> dict[str, Any]:
     }
 
 
-def rating_row(layer: str, rating: triage.Rating) -> tuple[Any, ...]:
-    """The values of RATING after the mail's id."""
-    detail = {"summary": rating.summary, "tags": list(rating.suggested_tags), "reasons": [_pair(reason) for reason in rating.reasons]}
+def rating_row(layer: str, rating: triage.Rating, more: Mapping[str, Any] = MappingProxyType({})) -> tuple[Any, ...]:
+    """The values of RATING after the mail's id; `more` is kept in its detail."""
+    detail = {"summary": rating.summary, "tags": list(rating.suggested_tags), "reasons": [_pair(reason) for reason in rating.reasons], **more}
     return (layer, rating.urgency, rating.importance, rating.category, rating.kind, rating.spam, rating.needs_reply, rating.confidence,
             rating.rated_by, None, Rating.detail.seal(detail), now(), Rating.due.db_value(rating.due))
 

@@ -8,10 +8,10 @@ Every kind resumes from data, so that it may be run twice.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from peewee import Expression, IntegrityError
+from peewee import Expression, IntegrityError, fn
 
 from mailhelper import language, queue
 from mailhelper.db import db, now
@@ -31,15 +31,17 @@ class Kind(NamedTuple):
     wait: int
     priority: int
     needs_key: bool
+    pausable: bool = False      # a person may hold it, and have it go on later
 
 
 KINDS: dict[str, Kind] = {}
 
 
-def kind(name: str, timeout: int | None = None, retries: int = 3, wait: int = 60, priority: int = 0, needs_key: bool = True) -> Callable[..., Any]:
+def kind(name: str, timeout: int | None = None, retries: int = 3, wait: int = 60, priority: int = 0, needs_key: bool = True,
+         pausable: bool = False) -> Callable[..., Any]:
     """Register the function that does jobs of this kind."""
     def register(run: Callable[..., Any]) -> Callable[..., Any]:
-        KINDS[name] = Kind(run, timeout, retries, wait, priority, needs_key)
+        KINDS[name] = Kind(run, timeout, retries, wait, priority, needs_key, pausable)
         return run
     return register
 
@@ -59,7 +61,7 @@ def start(scope: Scope, name: str, subject: int = 0, here: bool = False, **param
         active = scope.select(Job, Job.id).where(Job.kind == name, Job.subject == subject, Job.state << ACTIVE).get_or_none()
         if active is None:      # it ended in between
             return start(scope, name, subject, here, **params)
-        resume(scope, Job.id == active.id)
+        _resume(scope, Job.id == active.id)
         raise Conflict("already_running", task_id=str(active.id)) from None
     if not here:
         db.after_commit(lambda: wake(job))
@@ -71,6 +73,13 @@ def active(scope: Scope, name: str, subject: int) -> Job | None:
     with scope:
         job: Job | None = scope.select(Job).where(Job.kind == name, Job.subject == subject, Job.state << ACTIVE).get_or_none()
     return job
+
+
+def latest(scope: Scope, kinds: Sequence[str], subject: int) -> dict[str, Job]:
+    """The newest job of each kind for this subject, where there is one."""
+    with scope:
+        newest = scope.select(Job, fn.MAX(Job.id)).where(Job.kind << list(kinds), Job.subject == subject).group_by(Job.kind)
+        return {job.kind: job for job in scope.select(Job).where(Job.id << newest)}
 
 
 def wake(job: Job, delay: float = 0) -> None:
@@ -89,6 +98,36 @@ def cancel(scope: Scope, job_id: object) -> Job:
         return scope.get(Job, job.id)
 
 
+def pause(scope: Scope, job_id: object) -> Job:
+    """Hold a job until `go_on`.  Raises NotFound, Conflict("not_pausable") for other kinds and for what has ended."""
+    with scope, db.atomic():
+        job = scope.get(Job, job_id)
+        held = pausable(job) and scope.update(Job, state=WAITING, message="paused").where(Job.id == job.id, Job.state << ACTIVE).execute()
+        if not held:
+            raise Conflict("not_pausable")
+        scope.create(JobLog, job=job, code="paused")
+        drop_grants(scope, Grant.purpose == "job", Grant.subject == job.id)
+        return scope.get(Job, job.id)
+
+
+def go_on(scope: Scope, job_id: object) -> Job:
+    """Let a job that was held or waits for a key go on.  Raises NotFound."""
+    with scope:
+        job = scope.get(Job, job_id)
+        _resume(scope, Job.id == job.id)
+        return scope.get(Job, job.id)
+
+
+def pausable(job: Job) -> bool:
+    """Whether it may be held now."""
+    return job.kind in KINDS and KINDS[job.kind].pausable and job.state in ACTIVE and not is_paused(job)
+
+
+def is_paused(job: Job) -> bool:
+    """Whether a person holds it."""
+    return job.state == WAITING and job.message == "paused"
+
+
 def park(scope: Scope) -> None:
     """At the last sign-out: delete the job grants; what needs the key waits for the next sign-in."""
     keyed = [name for name, kind in KINDS.items() if kind.needs_key]
@@ -99,9 +138,13 @@ def park(scope: Scope) -> None:
                 scope.create(JobLog, job=job.id, code="waiting")
 
 
-def resume(scope: Scope, *which: Expression) -> None:
-    """At sign-in: give waiting jobs a fresh grant and wake them."""
-    for job in list(scope.select(Job, Job.id, Job.kind).where(Job.state == WAITING, *which)):
+def resume(scope: Scope) -> None:
+    """At sign-in: give the jobs that wait for a key a fresh grant and wake them; what a person holds stays held."""
+    _resume(scope, Job.message != "paused")
+
+
+def _resume(scope: Scope, which: Expression) -> None:
+    for job in list(scope.select(Job, Job.id, Job.kind).where(Job.state == WAITING, which)):
         with db.atomic():
             if not scope.update(Job, state=QUEUED, due=now(), message="queued").where(Job.id == job.id, Job.state == WAITING).execute():
                 continue

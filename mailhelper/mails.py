@@ -54,6 +54,12 @@ def page(scope: Scope, asked: Mapping[str, str], lang: str) -> Page:
     return Page(_shown(scope, found[:limit], lang), following, total)
 
 
+def ids(scope: Scope, asked: Mapping[str, str], most: int) -> list[int]:
+    """The mails of a list, newest first, at most so many and one more.  Raises as `page`."""
+    wanted = [*filters.conditions(scope, asked), *([] if asked.get("folder") else kept(scope))]
+    return [id for id, in rows(scope.select(Mail, Mail.id).where(*wanted).order_by(Mail.date.desc(), Mail.id.desc()).limit(most + 1))]
+
+
 def find(scope: Scope, text: str, limit: int, lang: str) -> Page:
     """The mails that match a search: those first that match in subject or people, then the newest.
 
@@ -158,7 +164,7 @@ def _triage(values: Sequence[Any], lang: str) -> dict[str, Any] | None:
     if layer is None or rated_by is None:
         return None
     detail = Rating.detail.python_value(sealed)
-    reasons = [sentence(lang, error)] if error else [_reason(reason, lang) for reason in detail.get("reasons", ())]
+    reasons = [sentence(lang, error, detail.get("params"))] if error else [_reason(reason, lang) for reason in detail.get("reasons", ())]
     return {
         "urgency": urgency, "importance": importance, "score": score or None, "colour": triage.colour(score) if score else None, "category": category,
         "kind": kind, "spam": bool(spam), "needs_reply": bool(needs_reply), "summary": detail.get("summary", ""),

@@ -1,15 +1,14 @@
-"""The layers of a mail's rating: which one counts, what the user says it should have been, and rating anew."""
+"""The layers of a mail's rating: which one counts, what each says, and what the user says it should have been."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from mailhelper import ageing, intake, jobs, message, tagging, tags, triage
+from mailhelper import ageing, intake, tagging, tags, triage
 from mailhelper.db import db
-from mailhelper.errors import Invalid
-from mailhelper.intake import Intake
-from mailhelper.models import Account, Folder, Job, Mail, Rating, Raw
-from mailhelper.runner import Step
+from mailhelper.errors import Error, Invalid
+from mailhelper.models import Mail, Rating
 from mailhelper.scope import Scope
+from mailhelper.triage import Reason
 
 RATED = ("urgency", "importance", "category", "kind", "spam", "needs_reply")
 LEVELS = (1, 2, 3)
@@ -55,26 +54,42 @@ def settle(scope: Scope, mail_id: int) -> None:
     scope.update(Mail, score=score, **values).where(Mail.id == mail_id).execute()
 
 
-def start(scope: Scope, mail_id: object) -> Job:
-    """Queue a base pass.  Raises NotFound, Conflict when one is under way for that mail."""
-    return jobs.start(scope, "reprocess_email_base", scope.get(Mail, mail_id).id)
+def store(scope: Scope, mail_id: int, layer: str, rating: triage.Rating, **detail: Any) -> None:
+    """Put a rating in the place of what this layer said before; `detail` is kept beside its summary and reasons.  Never the user's layer."""
+    row = intake.rating_row(layer, rating, detail)
+    with scope, db.atomic():
+        scope.delete(Rating).where(Rating.mail == mail_id, Rating.layer == layer).execute()
+        scope.insert(Rating, intake.RATING, [(mail_id, *row)])
+        settle(scope, mail_id)
 
 
-@jobs.kind("reprocess_email_base", timeout=120, retries=3, wait=60, priority=50)
-def run(scope: Scope, job: Job, step: Step) -> dict[str, Any]:
-    """Rate one mail anew; where no model is set that is the built-in rater.  Result: {status, email_id, score, reasoning, model_used}."""
-    mail = scope.get(Mail, job.subject)
-    step(20, 100, "reading")
-    parsed = message.parse(scope.get(Raw, mail.id).data)
-    step(40, 100, "rating")
-    rating = Intake(scope, scope.get(Account, mail.account_id)).rate(scope.get(Folder, mail.folder_id).role, parsed, mail.date)
-    step(80, 100, "storing")
-    with db.atomic():
-        scope.delete(Rating).where(Rating.mail == mail, Rating.layer == "builtin").execute()
-        scope.insert(Rating, intake.RATING, [(mail.id, *intake.rating_row("builtin", rating))])
-        settle(scope, mail.id)
-    return {"status": "completed", "email_id": mail.id, "score": triage.score(rating.urgency, rating.importance), "reasoning": rating.summary,
-            "model_used": "builtin"}
+def fail(scope: Scope, mail_id: int, layer: str, rated_by: str, error: Error) -> None:
+    """Note that a layer could not be rated, and how often; a rating that it has already stays.  A failed one never counts."""
+    with scope, db.atomic():
+        old = scope.select(Rating).where(Rating.mail == mail_id, Rating.layer == layer).get_or_none()
+        if old and old.error is None:
+            return
+        detail = {"params": error.params, "tries": (old.detail.get("tries", 0) if old else 0) + 1}
+        scope.delete(Rating).where(Rating.mail == mail_id, Rating.layer == layer).execute()
+        scope.create(Rating, mail=mail_id, layer=layer, rated_by=rated_by[:100], error=error.code, detail=detail)
+
+
+def details(scope: Scope, mail_id: int) -> dict[str, dict[str, Any]]:
+    """{layer: what is kept beside its rating}: {summary, tags, reasons, …}."""
+    with scope:
+        return {row.layer: row.detail for row in scope.select(Rating, Rating.layer, Rating.detail).where(Rating.mail == mail_id)}
+
+
+def layer(scope: Scope, mail_id: int, name: str) -> triage.Rating | None:
+    """What one layer says of a mail; None where it says nothing, or failed."""
+    with scope:
+        row = scope.select(Rating).where(Rating.mail == mail_id, Rating.layer == name, Rating.error.is_null()).get_or_none()
+        if row is None:
+            return None
+        detail = row.detail
+    return triage.Rating(
+        row.urgency, row.importance, row.category, row.kind, bool(row.spam), bool(row.needs_reply), detail.get("summary", ""),
+        tuple(detail.get("tags", ())), tuple(Reason(code, params) for code, params in detail.get("reasons", ())), row.confidence, row.rated_by, row.due)
 
 
 def _best(scope: Scope, mail_id: int) -> Rating | None:

@@ -10,7 +10,7 @@ from mailhelper.runner import Step
 from mailhelper.scope import Keyless, Scope, drop_grants, everyone
 
 KIND = "remove_account"
-ABOUT_ACCOUNTS = ("sync_user_emails", "import_mail", "apply_acts", "diagnose_account")      # kinds whose subject is a mailbox
+ABOUT_ACCOUNTS = ("sync_user_emails", "import_mail", "apply_acts", "diagnose_account", "judge_new_emails")      # kinds whose subject is a mailbox
 AT_ONCE = 200                           # mails a transaction
 PATIENCE = dt.timedelta(hours=6)        # a removal that is not through by then is taken up again
 

@@ -56,6 +56,13 @@ def facts(scope: Scope, keys: Collection[bytes]) -> dict[bytes, tuple[int, int]]
     return {bytes(row[0]): (row[1], row[2]) for row in rows} if keys else {}
 
 
+def contacts(scope: Scope, most: int) -> list[Address]:
+    """Whom the user writes to, the most frequent first."""
+    with scope:
+        rows = scope.select(Sender, Sender.address).where(Sender.written > 0).order_by(Sender.written.desc(), Sender.id).limit(most)
+        return [Address("", row.address) for row in rows]
+
+
 def rows(scope: Scope, seen: Iterable[Seen]) -> list[dict[str, object]]:
     """What `keep` stores: one row an address, sealed and hashed; made before the transaction.
 

@@ -25,7 +25,8 @@ function instead(event, form, act) {
 
 /* A job that runs already answers 409: show that one. */
 async function start(form) {
-  await post(form.getAttribute("action")).catch((error) => { if (!error.data?.task_id) throw error; });
+  const { csrf, ...body } = Object.fromEntries(new FormData(form));
+  await post(form.getAttribute("action"), body).catch((error) => { if (!error.data?.task_id) throw error; });
   await refresh();
 }
 

@@ -170,3 +170,21 @@ def test_the_stored_password_never_goes_to_another_host(ann: Scope) -> None:
         changed = accounts.change(ann, account.id, {"imap": {"host": "elsewhere.example", "password": "another one"}})
         assert changed.imap["password"] == "another one"
         assert accounts.change(ann, account.id, {"imap": {"port": 143, "password": ""}}).imap["password"] == "another one"
+
+
+# ── models ──
+
+def test_a_model_judges_what_arrives_from_the_moment_it_was_allowed(ann: Scope) -> None:
+    made = accounts.create(ann, GOOD)
+    assert (made.mode, made.judge, made.judge_from) == ("builtin", "unsure", None)
+    allowed = accounts.change(ann, made.id, {"mode": "llm_anonymized"}).judge_from
+    assert allowed is not None and allowed <= db.now()
+    assert accounts.change(ann, made.id, {"mode": "llm_original", "judge": "all"}).judge_from == allowed
+    accounts.change(ann, made.id, {"mode": "builtin"})
+    assert accounts.change(ann, made.id, {"mode": "llm_original"}).judge_from > allowed
+    assert accounts.create(ann, {**GOOD, "mode": "llm_anonymized"}).judge_from is not None
+
+
+@pytest.mark.parametrize("field,value", [("judge", "some"), ("judge", None), ("signature", 5), ("signature", "x" * 2001)])
+def test_a_wrong_setting_of_models_is_named(ann: Scope, field: str, value: Any) -> None:
+    assert wrong(ann, {**GOOD, field: value}) == {field}

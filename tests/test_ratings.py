@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from mailhelper import db, jobs, mails, ratings, runner, triage
-from mailhelper.errors import Conflict, Invalid, NotFound
-from mailhelper.models import Account, Job, Mail, Rating
+from mailhelper import mails, ratings, triage
+from mailhelper.errors import Invalid, NotFound
+from mailhelper.models import Account, Mail, Rating
 from mailhelper.scope import Scope
 from tests.world import account, fill, folder, keep, raw
 
@@ -106,45 +106,7 @@ def test_nothing_said_is_refused(ann: Scope, mail: Mail) -> None:
 
 def test_a_strangers_mail_is_not_found(ann: Scope, bob: Scope, mail: Mail) -> None:
     with bob:
-        acts = (lambda: ratings.correct(bob, mail.id, {"urgency": 1}), lambda: ratings.take_back(bob, mail.id), lambda: ratings.start(bob, mail.id))
+        acts = (lambda: ratings.correct(bob, mail.id, {"urgency": 1}), lambda: ratings.take_back(bob, mail.id))
         for act in acts:
             with pytest.raises(NotFound):
                 act()
-
-
-def test_the_base_pass_rates_anew_and_tells_its_result(ann: Scope, mail: Mail) -> None:
-    before = counts(ann, mail)
-    ann.update(Rating, urgency=1, importance=1, error="rating_failed").execute()
-    ratings.settle(ann, mail.id)
-    job = ratings.start(ann, mail.id)
-    runner.run(job.id)
-    with ann:
-        job = ann.get(Job, job.id)
-        assert (job.state, job.error, job.progress) == ("completed", None, 100)
-        assert job.result.keys() == {"status", "email_id", "score", "reasoning", "model_used"}
-        assert (job.result["email_id"], job.result["score"], job.result["model_used"]) == (mail.id, before[2], "builtin")
-        assert counts(ann, mail) == before and ann.select(Rating).count() == 1
-        assert jobs.shown(job, "de")["status"] == "completed"
-
-
-def test_the_base_pass_leaves_a_correction_on_top(ann: Scope, mail: Mail) -> None:
-    ratings.correct(ann, mail.id, {"urgency": 1, "importance": 1})
-    runner.run(ratings.start(ann, mail.id).id)
-    assert counts(ann, mail) == ("user", 1, 3)
-
-
-def test_the_same_pass_twice_at_once_is_a_conflict_with_the_task(ann: Scope, mail: Mail) -> None:
-    job = ratings.start(ann, mail.id)
-    with pytest.raises(Conflict) as caught:
-        ratings.start(ann, mail.id)
-    assert caught.value.params["task_id"] == str(job.id)
-    runner.run(job.id)
-    assert ratings.start(ann, mail.id).id != job.id
-
-
-def test_a_pass_over_a_mail_that_is_gone_ends_with_a_reason(ann: Scope, mail: Mail) -> None:
-    job = ratings.start(ann, mail.id)
-    ann.delete(Mail).execute()
-    runner.run(job.id)
-    row = ann.select(Job).where(Job.id == job.id).get()
-    assert (row.state, row.error) == ("failed", "not_found") and row.finished_at <= db.now()

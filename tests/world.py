@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from mailhelper import drafts, removal, runner, tagging, tags
+from mailhelper import drafts, judge, providers, ratings, removal, runner, tagging, tags
 from mailhelper.imap import Fetched
 from mailhelper.intake import Intake
 from mailhelper.models import Account, Act, Draft, Folder, Job, Mail, Tag
@@ -79,3 +79,11 @@ def tagged(scope: Scope) -> Tag:
 def draft(scope: Scope) -> Draft:
     """An answer to some mail of the world."""
     return drafts.write(scope, scope.select(Mail).get(), "Dear Miriam,\n\nyes, on [day].", "professional", "llm:test")
+
+
+def ai(scope: Scope) -> int:
+    """A provider whose server is not there, mailboxes that allow it, and a base rating of each mail; the provider's id."""
+    scope.update(Account, mode="llm_original").execute()
+    for mail in scope.select(Mail):
+        ratings.store(scope, mail.id, "base", judge.rules(scope, mail))
+    return providers.create(scope, {"name": "Box", "base_url": "http://127.0.0.1:9/v1", "base_model": "small", "optimize_model": "large"}).id

@@ -11,10 +11,10 @@ from mailhelper.language import t
 from mailhelper.models import ACTIVE, Account, Egress, Job
 from mailhelper.scope import Scope
 from mailhelper.web import form, session, side
-from mailhelper.web.email import count_start
 from mailhelper.web.render import page
-from mailhelper.web.routing import accepted, lang, listed, see_other
+from mailhelper.web.routing import accepted, count_start, lang, listed, see_other
 
+TYPED = ("name", "address", "mode", "judge", "signature")
 SERVER_FIELDS = ("host", "security", "username", "fingerprint")
 
 
@@ -35,14 +35,14 @@ def index(scope: Scope) -> str:
 
 
 def new(scope: Scope) -> str:
-    return _form({"security": "tls", "mode": "builtin"})
+    return _form({"security": "tls", "mode": "builtin", "judge": "unsure"})
 
 
 def edit(scope: Scope, id: int) -> str:
     account = scope.get(Account, id)
     server: dict[str, Any] = account.imap or {}
-    values = {"name": account.name, "address": account.address, "mode": account.mode, "background": account.background,
-              "interval": account.interval or pace.INTERVAL,
+    values = {"name": account.name, "address": account.address, "mode": account.mode, "judge": account.judge,
+              "signature": account.signature or "", "background": account.background, "interval": account.interval or pace.INTERVAL,
               **{name: server.get(name, "") for name in (*SERVER_FIELDS, "port")}}
     return _form(values, account)
 
@@ -69,7 +69,7 @@ def delete(scope: Scope, id: int) -> Any:
 
 def _submit(scope: Scope, account: Account | None) -> Any:
     act = form.text("act", "save")
-    typed: dict[str, Any] = {name: form.text(name) for name in ("name", "address", "mode", "port", "interval", *SERVER_FIELDS)}
+    typed: dict[str, Any] = {name: form.text(name) for name in (*TYPED, "port", "interval", *SERVER_FIELDS)}
     typed["background"] = form.flag("background")
     if act == "propose" or (act != "propose" and typed["address"] and not typed["host"]):
         typed |= _proposed(typed)
@@ -99,7 +99,8 @@ def _proposed(typed: dict[str, Any]) -> dict[str, Any]:
 
 
 def _values(typed: dict[str, Any], account: Account | None) -> dict[str, Any]:
-    values: dict[str, Any] = {name: typed[name] for name in ("name", "address", "background")} | {"mode": typed["mode"] or "builtin"}
+    values: dict[str, Any] = {name: typed[name] for name in ("name", "address", "background")}
+    values |= {"mode": typed["mode"] or "builtin", "judge": typed["judge"] or "unsure", "signature": typed["signature"] or None}
     if typed["interval"]:
         values["interval"] = form.whole("interval")
     if account is None or account.kind == "imap":
@@ -121,7 +122,7 @@ def _told(probe: Probe) -> dict[str, Any]:
 
 def _form(values: dict[str, Any], account: Account | None = None, errors: dict[str, str] | None = None, test: dict[str, Any] | None = None) -> str:
     shown = {"id": account.id, "name": account.name, "kind": account.kind} if account else None
-    return page("accounts/form", form=values, errors=errors or {}, test=test, account=shown, modes=accounts.MODES)
+    return page("accounts/form", form=values, errors=errors or {}, test=test, account=shown, modes=accounts.MODES, judges=accounts.JUDGE)
 
 
 # ── sync ──

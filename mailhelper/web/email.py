@@ -5,22 +5,21 @@ from typing import Any
 
 from bottle import response
 
-from mailhelper import drafts, jobs, journal, later, limits, mails, message, ratings, sanitize
+from mailhelper import drafts, journal, later, mails, message, ratings, sanitize
 from mailhelper import invitations as events
 from mailhelper.errors import Invalid, sentence
 from mailhelper.language import t
 from mailhelper.models import Mail
 from mailhelper.scope import Scope
-from mailhelper.web import form, invitations, session, side, tags
+from mailhelper.web import form, invitations, judge, session, tags
 from mailhelper.web.render import page, view
-from mailhelper.web.routing import accepted, download, lang, see_other
+from mailhelper.web.routing import download, lang, see_other
 
 SHORT_HEADERS = ("From", "To", "Cc", "Reply-To", "Date", "Message-ID", "List-Id", "Authentication-Results")
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 MOST_PICTURES = 100
 MOST_INLINE = 5_000_000         # bytes of pictures put into the body as data: URIs, since a sandboxed frame sends no cookie
 CORRECTIONS = ("urgency", "importance", "category", "kind", "spam", "needs_reply", "note", "tags")
-STARTS = 60                     # jobs a minute and user
 
 
 def show(scope: Scope, id: int) -> str:
@@ -31,14 +30,14 @@ def show(scope: Scope, id: int) -> str:
         warnings.append(t(lang(), "email.hidden_text"))
     if refused := journal.refused(scope, id):
         warnings.append(t(lang(), "email.act_refused", why=sentence(lang(), refused.error or "act_refused")))
-    running = jobs.active(scope, "reprocess_email_base", id)
+    shown = form.text("view")
     return page(
         "email/show", mail={**mail, "headers_short": _short(mail["headers"]), "warnings": warnings, "invitation": invitations.card(scope, id),
                             "attachments": _files(mail["attachments"])},
         folders=_folders(mail), snooze=later.of_mail(scope, id), times=later.times(scope.user.timezone), mark_read=not scope.user.leave_unread,
-        remote=form.flag("remote"), blocked=clean.blocked if clean else 0, view_as=form.text("view"),
-        drafts=drafts.of_mail(scope, id), tags=tags.on_mail(scope, id, mail["triage"]),
-        jobs={"reprocess": side.shown(running, lang()) if running else None})
+        remote=form.flag("remote"), blocked=clean.blocked if clean else 0, view_as=shown, drafts=drafts.of_mail(scope, id),
+        tags=tags.on_mail(scope, id, mail["triage"]), jobs=judge.under_way(scope, id), ai=judge.panel(scope, mail), taken=judge.taken(scope, id),
+        preview=judge.preview(scope, id) if shown == "model" else None)
 
 
 def body(scope: Scope, id: int) -> str:
@@ -114,17 +113,6 @@ def correct(scope: Scope, id: int) -> Any:
 def undo_correct(scope: Scope, id: int) -> Any:
     ratings.take_back(scope, id)
     return see_other(f"/email/{id}")
-
-
-def reprocess(scope: Scope, id: int) -> Any:
-    form.body({"provider_id", "service_token_id"})
-    count_start(scope)
-    return accepted(ratings.start(scope, id), t(lang(), "job.message.queued"))
-
-
-def count_start(scope: Scope) -> None:
-    """Raises Limited above the number of jobs a user may start in a minute."""
-    limits.hit(f"start:{scope.user.id}", STARTS, 60)
 
 
 # ── API ──

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from mailhelper import jobs, language
+from mailhelper import jobs
 from mailhelper.errors import sentence
 from mailhelper.language import t
-from mailhelper.models import COMPLETED, Job, JobLog
+from mailhelper.models import Job, JobLog
 from mailhelper.scope import Scope
 from mailhelper.web import form, side
 from mailhelper.web.render import page
@@ -19,24 +19,13 @@ def index(scope: Scope) -> str:
 def show(scope: Scope, id: int) -> str:
     job = scope.get(Job, id)
     log = [{"at": line.at, "text": _line(job, line)} for line in jobs.history(scope, job)]
-    return page("jobs/show", job=side.shown(job, lang()), log=log, result=_result(job))
+    return page("jobs/show", job=side.shown(job, lang()), log=log, result=side.outcome(job, lang()))
 
 
 def _line(job: Job, line: JobLog) -> str:
     params = {**(job.error_params or {}), **(line.params or {})}
     text = t(lang(), f"job.log.{line.code}", **params)
     return f"{text} {sentence(lang(), params['code'], params)}" if "code" in params else text
-
-
-def _result(job: Job) -> str | None:
-    """The result in a sentence, where the kind has one."""
-    if job.state != COMPLETED or not isinstance(job.result, dict):
-        return None
-    numbers = {name: language.number(lang(), value) for name, value in job.result.items() if isinstance(value, int)}
-    try:
-        return t(lang(), f"job.result.{job.kind}", **numbers)
-    except KeyError:
-        return None
 
 
 # ── API ──
@@ -46,8 +35,21 @@ def task(scope: Scope, id: str) -> dict[str, Any]:
 
 
 def cancel(scope: Scope, id: str) -> Any:
-    job = jobs.cancel(scope, id)
+    return _shown(jobs.cancel(scope, id))
+
+
+def _shown(job: Job) -> Any:
     return jobs.shown(job, lang()) if form.wants_json() else see_other(f"/jobs/{job.id}")
+
+
+def pause(scope: Scope, id: str) -> Any:
+    form.body(set())
+    return _shown(jobs.pause(scope, id))
+
+
+def resume(scope: Scope, id: str) -> Any:
+    form.body(set())
+    return _shown(jobs.go_on(scope, id))
 
 
 def api_list(scope: Scope) -> dict[str, Any]:

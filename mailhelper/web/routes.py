@@ -1,6 +1,6 @@
 """The map of the app: every URL, who may ask, what it needs, and an example of what it answers."""
 
-from mailhelper.web import accounts, acts, drafts, email, inbox, jobs, journal, later, matrix, openapi, ops, people, styles, tags
+from mailhelper.web import accounts, acts, drafts, email, inbox, jobs, journal, judge, later, matrix, openapi, ops, people, styles, tags
 from mailhelper.web.routing import Route
 
 TRIAGE = {
@@ -28,7 +28,7 @@ TASK = {
 SERVER = {"host": "imap.example.org", "port": 993, "security": "tls", "username": "anna@example.org", "password": "…"}
 ACCOUNT_BODY = {"name": "Home", "address": "anna@example.org", "imap": SERVER, "mode": "builtin", "background": False, "interval": 15}
 ACCOUNT = {
-    "id": 1, "kind": "imap", "name": "Home", "address": "anna@example.org", "mode": "builtin",
+    "id": 1, "kind": "imap", "name": "Home", "address": "anna@example.org", "mode": "builtin", "judge": "unsure", "signature": None,
     "imap": {"host": "imap.example.org", "port": 993, "security": "tls", "username": "anna@example.org", "fingerprint": ""}, "smtp": None,
     "filters": None, "background": False, "interval": 15, "synced_at": None, "error": None, "emails": 0, "created_at": "2026-11-20T09:12:00.000Z",
 }
@@ -46,6 +46,7 @@ SUGGESTION = {"id": 9, "name": "insurance", "count": 8, "state": "open",
 TAGGED = {"id": 5, "tags": ["Club"]}
 GRANT = {"id": 7, "label": "Firefox", "created_at": "2026-11-20T09:12:00.000Z", "used_at": "2026-11-20T09:12:00.000Z",
          "expires_at": "2026-12-20T09:12:00.000Z"}
+REPLY = {"style": "formal", "instructions": "Say yes, but not before Monday.", "provider_id": 1}
 STYLE = {"name": "formal", "address": "sie", "greeting": "", "closing": "Freundliche Grüße", "signature": "Anna Beck", "instructions": ""}
 DRAFT = {
     "id": 4, "email_id": 5, "account_id": 1, "version": 1, "state": "draft", "style": "formal", "written_by": "llm:qwen3",
@@ -137,13 +138,27 @@ ROUTES: list[Route] = [
     Route("POST", "/mail-account/<id:int>/fetch", accounts.fetch, token="write", summary="Sync one account", body={"max_emails": 500}, example=QUEUED,
           status=202),
     Route("POST", "/mail-accounts/fetch", accounts.fetch_all, token="write", summary="Sync all accounts", example=QUEUED, status=202),
-    Route("POST", "/email/<id:int>/reprocess", email.reprocess, token="triage", summary="Redo the base pass", body={"provider_id": 1}, example=QUEUED,
+    Route("POST", "/email/<id:int>/reprocess", judge.reprocess, token="triage", summary="Redo the base pass", body={"provider_id": 1}, example=QUEUED,
           status=202),
-    Route("POST", "/emails/<id:int>/reprocess", email.reprocess, token="triage", summary="The same", body={"provider_id": 1}, example=QUEUED,
+    Route("POST", "/emails/<id:int>/reprocess", judge.reprocess, token="triage", summary="The same", body={"provider_id": 1}, example=QUEUED,
           status=202),
+    Route("POST", "/email/<id:int>/optimize", judge.optimize, token="triage", summary="Rate by the stronger model, at most five times an hour",
+          body={"provider_id": 1}, example=QUEUED, status=202),
+    Route("POST", "/emails/<id:int>/optimize", judge.optimize, token="triage", summary="The same", body={"provider_id": 1}, example=QUEUED,
+          status=202),
+    Route("POST", "/email/<id:int>/generate-reply", judge.reply, token="write", summary="Have a model draft a reply", body=REPLY, example=QUEUED,
+          status=202),
+    Route("POST", "/emails/<id:int>/generate-reply", judge.reply, token="write", summary="The same", body=REPLY, example=QUEUED, status=202),
+    Route("GET", "/batch", judge.chosen),
+    Route("POST", "/batch", judge.start_chosen),
+    Route("POST", "/api/emails/reprocess", judge.api_batch, token="triage",
+          summary="Redo the base pass of many mails: `ids`, or filters of the list; with `estimate` only say what it would take",
+          body={"ids": [5], "provider_id": 1}, example=QUEUED, status=202),
     Route("GET", "/tasks/<id>", jobs.task, token="read", summary="One job", example=TASK),
     Route("GET", "/tasks/<id>/status", jobs.task, token="read", summary="The same", example=TASK),
     Route("POST", "/tasks/<id>/cancel", jobs.cancel, token="write", summary="Stop a job", example=TASK),
+    Route("POST", "/tasks/<id>/pause", jobs.pause, token="write", summary="Hold a long job until it is told to go on", example=TASK),
+    Route("POST", "/tasks/<id>/resume", jobs.resume, token="write", summary="Let a job that waits go on", example=TASK),
     # ── API ──
     Route("GET", "/api/me", people.me, token="read", summary="Who is asking", example=ME),
     Route("GET", "/api/accounts", accounts.api_list, token="read", summary="Mailboxes", example=items(ACCOUNT)),

@@ -9,8 +9,12 @@ from urllib.parse import quote
 
 from bottle import HTTPResponse, request, response
 
+from mailhelper import limits
 from mailhelper.models import Job
+from mailhelper.scope import Scope
 from mailhelper.web import form
+
+STARTS = 60     # jobs a minute and user
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,11 @@ def accepted(job: Job, message: str) -> dict[str, Any] | HTTPResponse:
         return see_other(f"/jobs/{job.id}")
     response.status = 202
     return {"status": "queued", "task_id": str(job.id), "task_type": "huey", "message": message}
+
+
+def count_start(scope: Scope) -> None:
+    """Raises Limited above the number of jobs a user may start in a minute."""
+    limits.hit(f"start:{scope.user.id}", STARTS, 60)
 
 
 def download(data: bytes, mime: str, filename: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 from mailhelper import accounts, jobs, journal, language, later, mails, pace, tags
 from mailhelper.db import now
 from mailhelper.errors import sentence
-from mailhelper.models import ACTIVE, Account, Job
+from mailhelper.models import ACTIVE, COMPLETED, Account, Job
 from mailhelper.scope import Scope
 
 FRESH = 2.0         # seconds; a list page would spend half its time on what stands beside it
@@ -80,4 +80,16 @@ def shown(job: Job, lang: str) -> dict[str, Any]:
     """A job for a page: jobs.shown with words."""
     values = jobs.shown(job, lang)
     return {**values, "label": language.t(lang, f"job.kind.{job.kind}"), "error": values["error"]["message"] if values["error"] else None,
-            "cancellable": job.state in ACTIVE, "url": f"/jobs/{job.id}"}
+            "cancellable": job.state in ACTIVE, "pausable": jobs.pausable(job), "paused": jobs.is_paused(job), "url": f"/jobs/{job.id}"}
+
+
+def outcome(job: Job, lang: str) -> str | None:
+    """The result of a job in a sentence, where its kind has one; inside the owner's scope."""
+    if job.state != COMPLETED or not isinstance(job.result, dict):
+        return None
+    values: dict[str, Any] = job.result
+    words = {name: language.number(lang, value) if isinstance(value, int) else value for name, value in values.items()}
+    try:
+        return language.t(lang, f"job.result.{job.kind}", **words)
+    except KeyError:
+        return None

@@ -3,14 +3,17 @@
 from datetime import timedelta
 from typing import Any
 
+from mailhelper.batch import Estimate
 from mailhelper.styles import ADDRESSES, NAMES, PLAIN
 from mailhelper.tags import COLOURS
 from mailhelper.web.render import View
 from tests.web.samples import (
+    AI,
     FORM,
     HERE,
     JOBS,
     NOW,
+    PREVIEW,
     SETTINGS,
     accounts,
     draft,
@@ -28,6 +31,7 @@ from tests.web.samples import (
 )
 
 QUEUE = [{"id": 9, "name": "insurance", "count": 8}]
+TOLD = Estimate(37, 30, "qwen3:30b", "ai.example.org", 61_000, 1_200_000, 90_000)
 STYLE = {"name": "formal", **PLAIN, "signature": "Anna Beck\nKirchweg 4"}
 DRAFT = {"to": "miriam.keller@example.org", "cc": "", "bcc": "", "subject": "Re: Contract", "text": "Dear Miriam,\n\nyes."}
 
@@ -115,11 +119,36 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
                 ),
                 "remote": False,
                 "blocked": 0,
-                "jobs": JOBS,
+                "jobs": {
+                    "reprocess": job("completed") | {"outcome": "Rated anew: 8."},
+                    "optimize": job("running", progress=40),
+                    "reply": job("failed", error="The model gave no usable answer."),
+                },
+                "ai": AI,
+                "taken": {"optimize": {"tokens": 1234, "cost": "0.0021", "suggestions": ["Sign it."]}},
                 "drafts": [draft(edited_at=NOW), draft(id=3, version=1, style="", written_by="user")],
             },
             view(path="/email/1"),
         ),
+        ("email-model", "email/show", {"mail": mail(), "remote": False, "blocked": 0, "jobs": JOBS, "ai": AI, "preview": PREVIEW}, ann),
+        (
+            "email-model-off",
+            "email/show",
+            {
+                "mail": mail(),
+                "remote": False,
+                "blocked": 0,
+                "jobs": JOBS | {"optimize": job("waiting", paused=True)},
+                "ai": AI | {"allowed": False, "has_base": False, "base": None, "reply": None},
+                "preview": {"mode": "builtin", "purpose": "reply", "masked": False, "error": "Nothing was sent."},
+            },
+            ann,
+        ),
+        ("batch", "batch/index", {"told": TOLD, "cost": "1.2000", "filters": {"urgency": "3"}, "most": 5000, "job": None}, ann),
+        ("batch-builtin", "batch/index", {"told": TOLD._replace(asked=0), "cost": "", "filters": {}, "most": 5000, "job": None}, ann),
+        ("batch-none", "batch/index", {"told": TOLD._replace(mails=0), "cost": "", "filters": {}, "most": 5000, "job": None}, ann),
+        ("batch-many", "batch/index", {"told": TOLD._replace(mails=5001), "cost": "", "filters": {}, "most": 5000, "job": None}, ann),
+        ("batch-running", "batch/index", {"told": TOLD, "cost": "", "filters": {}, "most": 5000, "job": job(pausable=True)}, ann),
         ("draft", "drafts/show", {"draft": draft(), "form": DRAFT, "errors": {}, "versions": [draft(id=3, version=1)]}, ann),
         ("draft-wrong", "drafts/show", {"draft": draft(email_id=None), "form": DRAFT, "errors": {"to": "Use mail addresses."}, "versions": []}, ann),
         ("styles", "settings/styles", {"style": STYLE, "names": NAMES, "addresses": ADDRESSES, "errors": {}}, ann),

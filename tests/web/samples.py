@@ -316,6 +316,21 @@ def draft(**more: Any) -> dict[str, Any]:
     return values | more
 
 
+WHOM = {"model": "qwen3:30b", "host": "ai.example.org", "where": "remote", "tokens": 1900, "cost": "0.0021"}
+AI = {"any": True, "allowed": True, "styles": ("professional", "brief"), "has_base": True, "base": WHOM | {"where": "local", "cost": ""},
+      "optimize": WHOM, "reply": WHOM}
+PREVIEW = {
+    "mode": "llm_anonymized",
+    "purpose": "base",
+    "masked": True,
+    "error": None,
+    "warnings": ["This mail holds text that its reader cannot see."],
+    "messages": ({"role": "system", "content": "You rate one e-mail."}, {"role": "user", "content": "From: [NAME_1] <script>"}),
+    "tokens": 812,
+    "found": [("Names", 3), ("IBANs", 1)],
+}
+
+
 def inbox(**more: Any) -> dict[str, Any]:
     values = {
         "list": {"items": rows(), "next": "abc", "total": 1155},

@@ -58,7 +58,8 @@ def test_saving_keeps_it_and_starts_the_first_sync(ann: Scope, client: Client) -
 def test_what_is_wrong_stands_beside_the_field_and_what_was_typed_stays(ann: Scope, client: Client) -> None:
     answer = client("POST", "/accounts/new", form=TYPED | {"port": "70000", "password": "", "mode": "magic", "address": "nobody"})
     assert answer.status == 400
-    for words in ("Use a number from 1 to 65535.", "Please fill this in.", "Choose one of: none, builtin.", "does not look like a mail address"):
+    for words in ("Use a number from 1 to 65535.", "Please fill this in.", "Choose one of: none, builtin, llm_anonymized, llm_original.",
+                  "does not look like a mail address"):
         assert words in unescape(answer.text), words
     assert value(answer.text, "host") == "imap.gmail.com" and value(answer.text, "name") == "Mine"
     assert ann.select(Account).count() == 0
