@@ -86,10 +86,11 @@ def layer(scope: Scope, mail_id: int, name: str) -> triage.Rating | None:
         row = scope.select(Rating).where(Rating.mail == mail_id, Rating.layer == name, Rating.error.is_null()).get_or_none()
         if row is None:
             return None
-        detail = row.detail
+        kept = row.detail
+    reasons = tuple(Reason(code, params) for code, params in kept.get("reasons", ()))
     return triage.Rating(
-        row.urgency, row.importance, row.category, row.kind, bool(row.spam), bool(row.needs_reply), detail.get("summary", ""),
-        tuple(detail.get("tags", ())), tuple(Reason(code, params) for code, params in detail.get("reasons", ())), row.confidence, row.rated_by, row.due)
+        row.urgency, row.importance, row.category, row.kind, bool(row.spam), bool(row.needs_reply), kept.get("summary", ""),
+        tuple(kept.get("tags", ())), reasons, row.confidence, row.rated_by, row.due)
 
 
 def _best(scope: Scope, mail_id: int) -> Rating | None:
