@@ -185,6 +185,18 @@ def rows(query: ModelSelect) -> list[tuple[Any, ...]]:
     return found
 
 
+def written(query: ModelSelect) -> tuple[str, list[Any]]:
+    """The SQL of a query and its values, for `ask`: what is asked again and again need not be written by peewee each time."""
+    sql, values = query.sql()
+    return sql, values
+
+
+def ask(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The rows of a query that was `written` before, as `rows` gives them."""
+    found: list[tuple[Any, ...]] = db.execute_sql(sql, values).fetchall()
+    return found
+
+
 def insert_rows(model: type[Table], columns: Sequence[str], rows: Sequence[Sequence[Any]], returning: Sequence[str] = ()) -> list[tuple[Any, ...]]:
     """Insert many rows by the driver: a tenth of what building them as peewee queries costs.  Rows that exist already are passed over.
 

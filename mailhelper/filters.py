@@ -98,6 +98,10 @@ FILTERS: dict[str, Any] = {
 CHOOSING = tuple(name for name, read in FILTERS.items() if read)        # those that choose mails; the others say how a list is shown
 
 
+# Filters whose condition is the same whenever it is written; the others look for what a name or id means now.
+LASTING = frozenset(FILTERS) - {"account", "folder", "tag", "cursor"}
+
+
 def after(columns: Sequence[Any], cursor: str) -> Expression:
     """Rows below the cursor's, all columns descending."""
     try:

@@ -82,9 +82,10 @@ def size(lang: str, count: int) -> str:
     return f"{text.replace('.', SEPARATORS[lang][1])} {unit}"
 
 
-def when(lang: str, at: datetime, tz: str, now: datetime) -> str:
-    """A short time for a list, both times naive UTC: 09:12 · yesterday · Fri · 12 Nov · 12 Nov 2025."""
-    here, today = local(at, tz), local(now, tz).date()
+@lru_cache(4096)
+def when(lang: str, at: datetime, tz: str, today: date) -> str:
+    """A short time for a list, `at` naive UTC, `today` the reader's day: 09:12 · yesterday · Fri · 12 Nov · 12 Nov 2025."""
+    here = local(at, tz)
     if here.date() == today:
         return f"{here.hour:02d}:{here.minute:02d}"
     return _near(lang, here.date(), today)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from peewee import JOIN, SQL, Case, ModelSelect, fn
 
 from mailhelper import filters, intake, language, message, search, tags, triage
-from mailhelper.db import now, rows
+from mailhelper.db import ask, now, rows, written
 from mailhelper.errors import Invalid, NotFound, sentence
 from mailhelper.message import Attachment
 from mailhelper.models import REMOVED, Body, Folder, Mail, Rating, Raw, Snooze
@@ -29,6 +29,9 @@ MAIL_COLUMNS = 12   # of ROW; the rating follows, and last whether there are tag
 # One piece of SQL: peewee would take a millisecond to write the columns and to convert them, as long as all the rest of a list page.
 COLUMNS = SQL(", ".join(f'"{ALIASES[column.model]}"."{column.column_name}"' for column in ROW)
               + ', EXISTS (SELECT 1 FROM "mail_tag" WHERE "mail_id" = "t1"."id")')
+Query = tuple[str, list[Any]]       # SQL and its values
+MOST_REMEMBERED = 1000
+_remembered: dict[bytes, tuple[Query, Query]] = {}      # under a hash that takes the user's key, as in web.side
 PLACE = {column.name: number for number, column in enumerate(ROW) if column.model is Mail}
 
 
@@ -41,17 +44,38 @@ class Page(NamedTuple):
 
 # ── lists ──
 
-def page(scope: Scope, asked: Mapping[str, str], lang: str) -> Page:
-    """Rows by the query parameters of GET /api/emails.  Raises Invalid with the wrong parameters, NotFound for foreign ids."""
+def page(scope: Scope, asked: Mapping[str, str], lang: str, total: int | None = None) -> Page:
+    """Rows by the query parameters of GET /api/emails; counted only if `total` is not known yet.
+
+    Raises Invalid with the wrong parameters, NotFound for foreign ids.
+    """
     sort, limit = _sort(asked), _limit(asked)
-    wanted = [*filters.conditions(scope, asked), *([] if asked.get("folder") else kept(scope))]
-    query = _rows(scope).where(*wanted).order_by(*(column.desc() for column in SORTS[sort])).limit(limit + 1)
-    if asked.get("cursor"):
-        query = query.where(filters.after(SORTS[sort], asked["cursor"]))
-    found = rows(query)
+    listing, counting = _written(scope, asked)
+    found = ask(*listing)
     following = _cursor(found[limit - 1], sort) if len(found) > limit else None
-    total = scope.select(Mail).where(*wanted).count()
-    return Page(_shown(scope, found[:limit], lang), following, total)
+    count = ask(*counting)[0][0] if total is None else total
+    return Page(_shown(scope, found[:limit], lang), following, count)
+
+
+def _written(scope: Scope, asked: Mapping[str, str]) -> tuple[Query, Query]:
+    """The SQL of a list and of its count.  Remembered, unless a filter names what may come and go, such as a tag."""
+    if not filters.LASTING.issuperset(asked):
+        return _write(scope, asked)
+    key = scope.vault.lookup("list", repr((scope.user.id, scope.user.timezone, sorted(asked.items()))))
+    if key not in _remembered:
+        if len(_remembered) >= MOST_REMEMBERED:
+            _remembered.clear()
+        _remembered[key] = _write(scope, asked)
+    return _remembered[key]
+
+
+def _write(scope: Scope, asked: Mapping[str, str]) -> tuple[Query, Query]:
+    columns = SORTS[_sort(asked)]
+    wanted = [*filters.conditions(scope, asked), *([] if asked.get("folder") else kept(scope))]
+    query = _rows(scope).where(*wanted).order_by(*(column.desc() for column in columns)).limit(_limit(asked) + 1)
+    if asked.get("cursor"):
+        query = query.where(filters.after(columns, asked["cursor"]))
+    return written(query), written(scope.select(Mail, fn.COUNT(Mail.id)).where(*wanted))
 
 
 def ids(scope: Scope, asked: Mapping[str, str], most: int) -> list[int]:

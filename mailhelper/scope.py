@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from contextvars import ContextVar, Token
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from peewee import SQL, Expression, ForeignKeyField, ModelDelete, ModelSelect, M
 from mailhelper import crypto
 from mailhelper.config import config
 from mailhelper.crypto import BadKey, Vault
-from mailhelper.db import Sealed, add_counts, insert_rows, now, rows, vault
+from mailhelper.db import Sealed, add_counts, ask, insert_rows, is_postgres, now, rows, vault, written
 from mailhelper.errors import Locked, NotFound
 from mailhelper.models import REMOVED, Account, Folder, Grant, Owned, User
 
@@ -178,7 +179,7 @@ def open_held(purpose: str, secret: str) -> Scope:
 
     Writes that it was used only when that was not written within the last minute.
     """
-    row = _grant((Grant.secret_hash == crypto.digest(secret)) & (Grant.purpose == purpose))
+    row = _found(ask(_held_sql(is_postgres()), (Grant.secret_hash.db_value(crypto.digest(secret)), purpose, 1)))
     if row is None or row.user.disabled or row.expires_at < now():
         raise Locked()
     idle = now() - row.used_at
@@ -205,9 +206,19 @@ def _open(row: Grant, secret: bytes) -> Scope:
         raise Locked() from None
 
 
+@lru_cache
+def _held_sql(postgres: bool) -> str:
+    """How each request asks for its grant by hash and purpose; in the words of the database."""
+    del postgres
+    return written(Grant.select(_COLUMNS).join(User).where(Grant.secret_hash == b"", Grant.purpose == "").limit(1))[0]
+
+
 def _grant(which: Expression) -> Grant | None:
-    """The grant with its user.  Each request asks, so the columns are one piece of SQL and not written anew by peewee."""
-    found = rows(Grant.select(_COLUMNS).join(User).where(which).limit(1))
+    return _found(rows(Grant.select(_COLUMNS).join(User).where(which).limit(1)))
+
+
+def _found(found: list[tuple[Any, ...]]) -> Grant | None:
+    """The grant with its user."""
     if not found:
         return None
     values = {field: field.python_value(value) for field, value in zip((*_GRANT, *_USER), found[0], strict=True)}

@@ -230,3 +230,16 @@ def test_a_list_does_not_touch_bodies(ann: Scope, rows: list[int], caplog: pytes
     with caplog.at_level(logging.DEBUG, "peewee"):
         mails.page(ann, {}, "en")
     assert not any('"raw"' in str(line.msg) or '"body"' in str(line.msg) for line in caplog.records)
+
+
+def test_a_list_asked_again_sees_what_has_changed(ann: Scope) -> None:
+    """Its SQL is remembered, its rows are not, and neither is what a name or an id means."""
+    place = folder(ann, account(ann))
+    [first] = keep(ann, place, raw("One", id="1@x"))
+    for asked in ({}, {"urgency": str(first.urgency)}, {"folder": "INBOX"}):
+        assert [row["subject"] for row in mails.page(ann, asked, "en").items] == ["One"]
+    keep(ann, place, raw("Two", id="2@x"), uid=2)
+    for asked in ({}, {"urgency": str(first.urgency)}, {"folder": "INBOX"}):
+        page = mails.page(ann, asked, "en")
+        assert ([row["subject"] for row in page.items], page.total) == (["Two", "One"], 2)
+    assert mails.page(ann, {}, "en", total=7).total == 7

@@ -102,11 +102,12 @@ def _links(line: str) -> list[tuple[str, str]]:
 def _words(seen: View) -> dict[str, Any]:
     now = seen.now or datetime.now(UTC).replace(tzinfo=None)
     lang, tz = seen.lang, seen.timezone
+    today = language.local(now, tz).date()
     return {
         "view": seen, "me": seen.me, "csrf": seen.csrf, "path": seen.path, "lang": lang, "nav": seen.nav,
         "t": partial(language.t, lang), "number": partial(language.number, lang), "size": partial(language.size, lang),
         "day": partial(language.day, lang), "full": lambda at: language.full(lang, at, tz),
-        "when": lambda at: language.when(lang, at, tz, now),
+        "when": lambda at: language.when(lang, at, tz, today),
         "asset": asset, "icons": asset("icons.svg"), "mark": MARKS, "ratings": _ratings(lang), "pieces": pieces, "spoken": _spoken(lang),
     }
 
