@@ -195,7 +195,7 @@ def _sent_to_many(mail: ParsedMail, reading: Reading, known: int) -> Sort | None
     limit = PROMO_ENOUGH - office - bool(reading.entitled("promo")) + 2 * (known >= 2) + bool(reading.greets == "me" and not office)
     if promo and promo + letter * 0.5 >= limit and not found.count("consequence", "overdue"):
         return Sort("marketing", 0.8, _promo_reason(reading))
-    if letter >= 3 - office and not personal:
+    if (letter >= 3 - office or letter > 1 and found.has("removal")) and not personal:
         return Sort("newsletter", 0.8, [Reason("newsletter_words", {"phrase": found.first("removal") or found.first("newsletter")})])
     return None
 

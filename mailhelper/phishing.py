@@ -139,6 +139,8 @@ def _wants(reading: Reading) -> tuple[int, list[Reason]]:
 
 def _presses(reading: Reading) -> tuple[int, list[Reason]]:
     """The little that is enough beside a name that is borrowed: a link to follow, or something lost by waiting."""
+    if phrase := reading.found.first("transfer"):
+        return 2, [Reason("phishing_transfer", {"phrase": phrase})]
     for section, code in (("click", "phishing_click"), ("consequence", "consequence"), ("pressure", "pressure")):
         if phrase := reading.found.first(section):
             return 1, [Reason(code, {"phrase": phrase})]
@@ -176,6 +178,9 @@ def _doubts(mail: ParsedMail, reading: Reading) -> tuple[int, list[Reason]]:
     if points < 3 and (claimed := _claimed(mail, reading, host)):
         points += 3 if free(mail.sender.address) else 2
         reasons.append(Reason("name_spoof", {"name": claimed, "domain": host}))
+    elif reading.sender.has("authority") and host.rpartition(".")[2] in lists.brands()["cheap"]:
+        points += 2
+        reasons.append(Reason("name_spoof", {"name": mail.sender.name, "domain": host}))
     if free(mail.sender.address) and reading.found.has("pressure") and not reading.marks.answer:
         points += 1
         reasons.append(Reason("free_address", {"address": mail.sender.address}))

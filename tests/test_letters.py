@@ -1,4 +1,4 @@
-"""170 labelled letters in English and German, written for the project before the rater saw them: what it makes of them as a whole.
+"""218 labelled letters in English and German, written for the project before the rater saw them: what it makes of them as a whole.
 
 The labels are those of `tests.bench.triage`. Single letters may be rated otherwise; two careful people do not agree on all of them either.
 """
