@@ -5,14 +5,14 @@ __version__ = "0.1.0"
 # Bottom to top.  A module may import only modules that stand before it (tests/test_layers.py).
 ORDER = """
 config logs process language errors text passwords crypto db models scope limits
-egress headers html message calendars sanitize mailhosts imapfolders imapwire imapfetch imapidle imapstate imapwrite imap
+egress headers html message calendars sanitize mailhosts imapfolders imapwire imapfetch imaplarge imapidle imapstate imapwrite imap
 aireply aiwire ai
 lists deadline reading phishing bulk asks gist triage likeness
 checksums patterns namewords names anonymize concealed tongue local chatter answers prompts
 queue jobs runner
 users senders threads pace accounts removal usage endpoints providers search relink
 tags tagging
-invitations intake filters mails later
+invitations intake filters mails largemail later
 styles drafts
 ageing
 ratings
@@ -22,7 +22,7 @@ watch
 web.form web.compress web.render web.session web.routing web.side
 web.tags
 web.people web.styles web.matrix web.inbox web.drafts web.invitations web.judge
-web.email web.acts web.later
+web.email web.largemail web.acts web.later
 web.journal web.accounts web.jobs web.ops web.openapi
 web.routes web.app
 worker serve demo doctor cli __main__

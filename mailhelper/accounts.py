@@ -17,7 +17,7 @@ from mailhelper.scope import Scope, drop_grants, grant
 
 FIELDS = ("name", "address", "imap", "smtp", "mode", "judge", "signature", "filters", "background", "interval")
 SERVER = ("host", "port", "security", "username", "password", "fingerprint")
-FILTERS = ("include", "exclude", "since", "unseen", "newest", "total")
+FILTERS = ("include", "exclude", "since", "unseen", "newest", "total", "largest")
 SECURITY = ("tls", "starttls", "none")
 LLM = ("llm_anonymized", "llm_original")         # modes in which a model may be asked, and what it sees
 MODES = ("none", "builtin", *LLM)

@@ -35,7 +35,7 @@ def match(scope: Scope, account: Account, box: Mailbox) -> tuple[list[Place], li
 
     A new folder gets a row, a renamed one keeps its own where the server tells (RFC 8474).  Raises Unreachable for a list that cannot be.
     """
-    census = [(one, numbers) for one, numbers in box.census() if one.selectable]
+    census = {one.name: (one, numbers) for one, numbers in box.census() if one.selectable}.values()      # a server may list one twice
     if not census:      # not even an inbox: a server in trouble rather than an empty mailbox
         raise Unreachable("protocol_error", host=box.host)
     rows = {bytes(row.name_key): row for row in scope.select(Folder).where(Folder.account == account)}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from mailhelper import errors, imapfetch, imapfolders, imapidle, imapstate, imapwrite
+from mailhelper import errors, imapfetch, imapfolders, imapidle, imaplarge, imapstate, imapwrite
 from mailhelper.egress import Connection, Door
 from mailhelper.imapfolders import Folder
 from mailhelper.imapstate import Changes, Facts, Selected
@@ -22,6 +22,7 @@ from mailhelper.imapwrite import Moved
 
 log = logging.getLogger(__name__)
 
+SILENCE = 60.0              # seconds without a byte, after which the connection counts as lost
 GREETING_SECONDS = 30.0     # for connecting, encrypting and greeting, each
 PROBE_SECONDS = 15.0        # somebody is waiting
 LOGOUT_SECONDS = 2.0
@@ -49,6 +50,8 @@ class Fetched(NamedTuple):
     flags: tuple[str, ...]
     raw: bytes
     object_id: str = ""     # as in Facts
+    size: int = 0           # bytes on the server, where `raw` is short of them; else 0
+    partial: bool = False   # `raw` lacks large parts (imaplarge)
 
 
 class Probe(NamedTuple):
@@ -61,11 +64,12 @@ class Probe(NamedTuple):
 
 
 @contextmanager
-def open(server: Server, door: Door, timeout: float = 60.0) -> Iterator["Mailbox"]:
-    """The mailbox, signed in; signed out again at the end.  `timeout`: seconds without a byte from the server.
+def open(server: Server, door: Door, timeout: float | None = None) -> Iterator["Mailbox"]:
+    """The mailbox, signed in; signed out again at the end.  `timeout`: seconds without a byte from the server, else SILENCE.
 
     Raises Refused (egress_*, not_imap, starttls_missing, login_needs_tls, command_refused), BadCertificate, BadLogin, Busy or Unreachable.
     """
+    timeout = timeout or SILENCE
     with door.connect(server.host, server.port, "imap", min(timeout, GREETING_SECONDS)) as connection:
         if server.security == "tls":
             connection.start_tls(server.host, server.fingerprint)
@@ -208,6 +212,16 @@ class Mailbox:
                 yield from self._fetch(portion, wanted)
             except errors.Refused:      # RFC 2180 §4.1.3: one lost or broken mail makes the whole command end in NO
                 yield from self._fetch_singly(sorted(wanted))
+
+    def outline(self, uid: int) -> bytes:
+        """A mail of the open folder short of its large parts, put together as a mail; b"" if it cannot be had."""
+        with translated(self.host):
+            return imaplarge.outline(self._wire, uid)
+
+    def section(self, uid: int, name: str) -> bytes:
+        """One part of a mail of the open folder, encoded as it stands there; b"" if it cannot be had."""
+        with translated(self.host):
+            return imaplarge.section(self._wire, uid, name)
 
     def store(self, uids: Sequence[int], add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
         """Set and clear flags of mails in the folder opened by `select`; confirmed by the server, or an error."""

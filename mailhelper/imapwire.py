@@ -215,7 +215,8 @@ class Client(IMAPClient):
 
     def list_answers(self, *options: str) -> list[Any]:
         """Raw LIST answers, with what more the server is asked for (RFC 5258 §3: SPECIAL-USE, STATUS (…))."""
-        self.wire.untagged_responses.pop("STATUS", None)
+        for left in ("LIST", "STATUS"):     # of a command that was refused
+            self.wire.untagged_responses.pop(left, None)
         status, said = self.wire._simple_command("LIST", '""', '"*"', *([f"RETURN ({' '.join(options)})"] if options else []))    # type: ignore[attr-defined]
         self._checkok("LIST", status, said)
         return self.wire._untagged_response(status, said, "LIST")[1]        # type: ignore[attr-defined]

@@ -28,8 +28,9 @@ STAMPED = 10            # mails that show who the account's own mail server is
 OWN = ("sent", "drafts")    # what the user wrote is done, and nothing to rate
 EARLIEST = dt.datetime(1990, 1, 1)
 
-MAIL = ("account", "folder", "uid", "thread", "object_key", "keywords", "message_key", "sender_key", "received", "date", "size", "seen", "flagged",
-        "answered", "has_attachments", "defective", "done_at", "head", "layer", "urgency", "importance", "score", "category", "kind", "needs_reply")
+MAIL = ("account", "folder", "uid", "thread", "partial", "object_key", "keywords", "message_key", "sender_key", "received", "date", "size",
+        "seen", "flagged", "answered", "has_attachments", "defective", "done_at", "head", "layer", "urgency", "importance", "score", "category",
+        "kind", "needs_reply")
 RATING = ("mail", "layer", "urgency", "importance", "category", "kind", "spam", "needs_reply", "confidence", "rated_by", "error", "detail",
           "created_at", "due")
 UNRATED = (None, None, None, 0, None, None, None)               # the columns of Mail from `layer` on
@@ -53,7 +54,7 @@ class Prepared(NamedTuple):
     uid: int
     flags: Flags
     known: Known
-    before: tuple[Any, ...]             # values of MAIL from object_key on
+    before: tuple[Any, ...]             # values of MAIL from partial on
     rating: tuple[Any, ...] | None      # values of RATING after mail
     raw: bytes
     body: Any
@@ -140,18 +141,18 @@ class Intake:
         date = mail.date if mail.date and EARLIEST < mail.date < one.received + dt.timedelta(days=2) else one.received
         message_key = scope.vault.lookup("message-id", mail.message_id) if mail.message_id else None
         sender_key = senders.key(scope, mail.sender.address) if mail.sender.address else None
-        flags = flags_of(one.flags)
+        flags, size = flags_of(one.flags), one.size or len(one.raw)
         object_key = relink.object_key(scope, one.object_id)
         rating, counted, tags = self._rate(role, mail, date)
         before = (
-            object_key or None, Mail.keywords.seal(list(flags.keywords) or None), message_key, sender_key, one.received, date, len(one.raw),
-            *flags[:3],
+            one.partial or None, object_key or None, Mail.keywords.seal(list(flags.keywords) or None), message_key, sender_key, one.received,
+            date, size, *flags[:3],
             any(not part.inline for part in mail.attachments), bool(mail.defects),
             date if role in OWN else None, Mail.head.seal(head(mail)), *counted)
         return Prepared(
-            one.uid, flags, Known(object_key, identity(message_key, sender_key, len(one.raw), one.received), one.received), before, rating,
+            one.uid, flags, Known(object_key, identity(message_key, sender_key, size, one.received), one.received), before, rating,
             arrival.sealed,
-            Body.content.seal(content(mail)) if len(one.raw) > LARGE else None,
+            Body.content.seal(content(mail)) if size > LARGE else None,
             threads.link(scope, mail.message_id, (*mail.references, *mail.in_reply_to), date),
             self._index.row(mail, text.words(mail.text)), self._people(role, mail, date), tags,
             "".join(mail.header("Authentication-Results").partition(";")[0].split()[:1]) if role == "inbox" else None,

@@ -11,7 +11,7 @@ from peewee import JOIN, SQL, Case, ModelSelect, fn
 
 from mailhelper import filters, intake, language, message, search, tags, triage
 from mailhelper.db import ask, now, rows, written
-from mailhelper.errors import Invalid, NotFound, sentence
+from mailhelper.errors import Conflict, Invalid, NotFound, sentence
 from mailhelper.message import Attachment
 from mailhelper.models import REMOVED, Body, Folder, Mail, Rating, Raw, Snooze
 from mailhelper.scope import Scope
@@ -245,6 +245,8 @@ def read(scope: Scope, mail_id: object, lang: str) -> dict[str, Any]:
     if not found:
         raise NotFound()
     kept = content(scope, mail.id)
+    for part in kept["attachments"]:
+        part["fetched"] = not (mail.partial and part.pop("left_out", ""))      # in a whole mail, anybody could have written that
     return {**_shown(scope, found, lang)[0], **kept, "layers": layers(scope, mail.id, lang)}
 
 
@@ -261,8 +263,11 @@ def raw(scope: Scope, mail_id: object) -> bytes:
 
 
 def attachment(scope: Scope, mail_id: object, number: int) -> tuple[Attachment, bytes]:
-    """One attached file and its content.  Raises NotFound."""
-    return message.attachment(raw(scope, mail_id), number)
+    """One attached file and its content.  Raises NotFound; Conflict("attachment_left_out") where only the text of a large mail is here."""
+    part, data = message.attachment(raw(scope, mail_id), number)
+    if part.left_out and scope.get(Mail, mail_id).partial:
+        raise Conflict("attachment_left_out")
+    return part, data
 
 
 def layers(scope: Scope, mail_id: int, lang: str) -> dict[str, dict[str, Any] | None]:

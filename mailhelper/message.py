@@ -14,6 +14,7 @@ MAX_PARTS = 1_000
 MAX_TEXT = 5_000_000     # bytes of one displayed part; the rest stays in the original
 MAX_BOUNDARY = 1_000
 MAX_NAME = 150
+LEFT_OUT = "X-Mailhelper-Left-Out"      # field of an empty part whose content was not fetched: size and IMAP section
 
 _EXTENSIONS = {
     "application/pdf": ".pdf", "application/zip": ".zip", "application/msword": ".doc", "application/json": ".json",
@@ -42,6 +43,7 @@ class Attachment:
     size: int
     inline: bool
     content_id: str
+    left_out: str = ""      # where it is on the server (IMAP's section), if it was not fetched; size is about then
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,13 @@ def attachment(raw: bytes, number: int) -> tuple[Attachment, bytes]:
         raise errors.NotFound()
     data = _content(raw, parts[number - 1], set())
     return _attachment(raw, parts[number - 1], number, data, ""), data
+
+
+def fill_in(raw: bytes, number: int, data: bytes) -> bytes:
+    """The mail with the content (encoded as in the mail) of an attachment that was left out so far."""
+    fields, body = headers.split(raw)
+    part = [part for part in _parts(raw, _index(fields), body, set()) if _is_attached(part)][number - 1]
+    return raw[:part.start] + data + raw[part.stop:]
 
 
 def _record(raw: bytes) -> ParsedMail:
@@ -243,22 +252,8 @@ def _content(raw: bytes, part: _Part, defects: set[str]) -> bytes:
     if encoding == "quotedprintable":
         return binascii.a2b_qp(data)
     if encoding in ("xuuencode", "uuencode", "uue", "xuue"):
-        return _uudecode(data)
+        return text.uudecode(data)
     return data
-
-
-def _uudecode(data: bytes) -> bytes:
-    out = []
-    for line in data[data.find(b"begin "):].splitlines()[1:]:
-        if line == b"end":
-            break
-        # Some encoders pad lines, others strip them; the count in front says how much is meant.
-        length = ((line[0] - 32 & 63) * 4 + 5) // 3 if line else 0
-        try:
-            out.append(binascii.a2b_uu(line[:length]))
-        except binascii.Error:
-            continue
-    return b"".join(out)
 
 
 def _decoded(raw: bytes, part: _Part, defects: set[str]) -> str:
@@ -335,7 +330,8 @@ def _attachment(raw: bytes, part: _Part, number: int, data: bytes | None, rich: 
         fields, _ = headers.split(data)
         name = headers.decode(_index(fields).get("subject", ""))[:MAX_NAME] + ".eml"
     filename = safe_name(name) or f"part-{number}{_EXTENSIONS.get(part.mime, '.bin')}"
-    return Attachment(number, filename, part.mime, len(data), inline, content_id)
+    size, _, section = part.head.get(LEFT_OUT.lower(), "").strip().partition(" ") if part.start == part.stop else ("", "", "")
+    return Attachment(number, filename, part.mime, int(size) if size.isdecimal() else len(data), inline, content_id, section)
 
 
 def safe_name(name: str) -> str:

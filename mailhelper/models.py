@@ -102,7 +102,7 @@ class Account(Owned):
     judge = CharField(max_length=8, default="unsure", constraints=[SQL("DEFAULT 'unsure'")])      # where a model is asked: unsure, all
     judge_from = DateTimeField(null=True)                   # when a model was allowed: mail received before is left alone
     signature = Sealed(null=True)                           # under replies from this mailbox; wins over the style's
-    filters = SealedJSON(null=True)                         # {include, exclude, since, unseen, newest, total}
+    filters = SealedJSON(null=True)                         # {include, exclude, since, unseen, newest, total, largest (MB of a mail)}
     background = BooleanField(default=False)                # the owner opted in to syncing while logged out
     authserv = Sealed(null=True)                            # authserv-id of the account's own mail server, learned (RFC 8601)
     synced_at = DateTimeField(null=True)                    # end of the last sync without error

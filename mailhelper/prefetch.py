@@ -4,12 +4,13 @@ import queue
 import threading
 from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
 from mailhelper import jobs, relink
-from mailhelper.db import db
+from mailhelper.db import db, now
 from mailhelper.errors import Cancelled, Refused, Unreachable
-from mailhelper.imap import Facts, Mailbox
+from mailhelper.imap import Facts, Fetched, Mailbox
 from mailhelper.imapfetch import chunks, flags_of
 from mailhelper.intake import BATCH, Arrival, Intake, Ready
 from mailhelper.models import Job
@@ -19,6 +20,8 @@ from mailhelper.scope import everyone
 
 FETCH = 100             # mails a FETCH
 BATCH_BYTES = 4 << 20   # of mails that are stored together, and wait for it
+MB = 1_000_000
+LARGEST = 10            # MB of a mail that is fetched whole, unless the account's filters say otherwise
 LOOK = 1.0              # seconds between looks whether the job was cancelled
 
 
@@ -33,6 +36,8 @@ class Fetcher:
 
     def __init__(self, box: Mailbox, intake: Intake, orphans: Orphans, doubles: Collection[bytes] = ()) -> None:
         self.box, self.intake, self.orphans, self.doubles = box, intake, orphans, doubles
+        filters: dict[str, Any] = intake.account.filters or {}
+        self.largest = int(filters.get("largest") or LARGEST) * MB
 
     def batches(self, uids: list[int]) -> Iterator[Batch]:
         """All of them, in the order asked for."""
@@ -61,9 +66,10 @@ class Fetcher:
         return relink.object_key(self.intake.scope, one.object_id)
 
     def _fetch(self, uids: list[int], facts: dict[int, Facts]) -> Iterator[Batch]:
+        large = [uid for uid in uids if uid in facts and facts[uid].size > self.largest]
         batch: list[Arrival] = []
         size = 0
-        for mail in self.box.fetch(uids):
+        for mail in chain(self.box.fetch([uid for uid in uids if uid not in large]), self._outlines(large, facts)):
             if mail.uid in facts:
                 mail = mail._replace(object_id=facts[mail.uid].object_id)
             batch.append(self.intake.arrive(mail))
@@ -73,6 +79,12 @@ class Fetcher:
                 batch, size = [], 0
         if batch:
             yield Batch(batch, [])
+
+    def _outlines(self, uids: list[int], facts: dict[int, Facts]) -> Iterator[Fetched]:
+        for uid in uids:
+            raw, one = self.box.outline(uid), facts[uid]
+            if raw:
+                yield Fetched(uid, one.received or now(), one.flags, raw, size=one.size, partial=True)
 
 
 def ahead(fetcher: Fetcher, prepare: Inline, name: str, role: str, uids: list[int]) -> Generator[tuple[Ready, list[Found]], None, None]:

@@ -91,6 +91,21 @@ def decode(data: bytes, charset: str = "") -> tuple[str, bool]:
         return data.decode("latin-1"), name == "cp1252"
 
 
+def uudecode(data: bytes) -> bytes:
+    """The content of a uuencoded part, as far as it can be read."""
+    out = []
+    for line in data[data.find(b"begin "):].splitlines()[1:]:
+        if line == b"end":
+            break
+        # Some encoders pad lines, others strip them; the count in front says how much is meant.
+        length = ((line[0] - 32 & 63) * 4 + 5) // 3 if line else 0
+        try:
+            out.append(binascii.a2b_uu(line[:length]))
+        except binascii.Error:
+            continue
+    return b"".join(out)
+
+
 def debase64(data: bytes) -> tuple[bytes, bool]:
     """The bytes behind base64 text, and whether it was flawless; strange characters are skipped, a cut end is dropped."""
     try:

@@ -56,7 +56,7 @@ def body(scope: Scope, id: int) -> str:
 def _pictures(scope: Scope, id: int, attachments: list[dict[str, Any]]) -> dict[str, str]:
     """Content-ID → data: URI of the pictures that the HTML may show."""
     found, room = {}, MOST_INLINE
-    wanted = [part for part in attachments if part["content_id"] and part["mime"] in PICTURES]
+    wanted = [part for part in attachments if part["content_id"] and part["mime"] in PICTURES and not part.get("left_out")]
     raw = mails.raw(scope, id) if wanted else b""
     for part in wanted[:MOST_PICTURES]:
         if part["size"] <= room:
@@ -78,8 +78,8 @@ def _short(headers: list[list[str]]) -> list[tuple[str, str]]:
 
 
 def _files(attachments: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"id": part["number"], "filename": part["filename"], "mime": part["mime"], "size": part["size"], "inline": part["inline"]}
-            for part in attachments]
+    return [{"id": part["number"], "filename": part["filename"], "mime": part["mime"], "size": part["size"], "inline": part["inline"],
+             "fetched": part["fetched"]} for part in attachments]
 
 
 # ── acts ──

@@ -1,6 +1,6 @@
 """The map of the app: every URL, who may ask, what it needs, and an example of what it answers."""
 
-from mailhelper.web import accounts, acts, drafts, email, inbox, jobs, journal, judge, later, matrix, openapi, ops, people, styles, tags
+from mailhelper.web import accounts, acts, drafts, email, inbox, jobs, journal, judge, largemail, later, matrix, openapi, ops, people, styles, tags
 from mailhelper.web.routing import Route
 
 TRIAGE = {
@@ -16,7 +16,8 @@ ROW = {
 }
 MAIL = {
     **ROW, "text": "Dear Anna, …", "html": "", "headers": [["Subject", "Contract"]], "cc": [], "reply_to": [], "calendar": False, "defects": [],
-    "attachments": [{"id": 1, "filename": "contract.pdf", "mime": "application/pdf", "size": 214000, "inline": False}], "invitation": None,
+    "attachments": [{"id": 1, "filename": "contract.pdf", "mime": "application/pdf", "size": 214000, "inline": False, "fetched": True}],
+    "invitation": None,
     "layers": {"builtin": TRIAGE, "base": None, "optimize": None, "pattern": None, "rule": None, "user": None},
 }
 QUEUED = {"status": "queued", "task_id": "12", "task_type": "huey", "message": "Starts in a moment"}
@@ -154,6 +155,8 @@ ROUTES: list[Route] = [
     Route("POST", "/api/emails/reprocess", judge.api_batch, token="triage",
           summary="Redo the base pass of many mails: `ids`, or filters of the list; with `estimate` only say what it would take",
           body={"ids": [5], "provider_id": 1}, example=QUEUED, status=202),
+    Route("POST", "/email/<id:int>/attachments/<number:int>/fetch", largemail.fetch, token="write",
+          summary="Fetch a file of a large mail that was left on the server", example=QUEUED, status=202),
     Route("GET", "/tasks/<id>", jobs.task, token="read", summary="One job", example=TASK),
     Route("GET", "/tasks/<id>/status", jobs.task, token="read", summary="The same", example=TASK),
     Route("POST", "/tasks/<id>/cancel", jobs.cancel, token="write", summary="Stop a job", example=TASK),

@@ -281,7 +281,7 @@ def mail(**more: Any) -> dict[str, Any]:
             "html": False,
             "tags": ["contract"],
             "headers_short": [("From", "Miriam Keller <miriam.keller@example.org>"), ("Message-ID", "<a1@example.org>")],
-            "attachments": [{"id": 1, "filename": "contract-v7.pdf", "mime": "application/pdf", "size": 214000, "inline": False}],
+            "attachments": [{"id": 1, "filename": "contract-v7.pdf", "mime": "application/pdf", "size": 214000, "inline": False, "fetched": True}],
             "layers": {"builtin": first["triage"], "base": None, "optimize": None, "pattern": None, "rule": None, "user": None},
             "warnings": [],
             "invitation": None,

@@ -111,7 +111,7 @@ def test_mail_text_cannot_become_markup():
         tags=[hostile],
         headers_short=[(hostile, hostile)],
         **{"from": {"name": hostile, "address": hostile}},
-        attachments=[{"id": 1, "filename": hostile, "mime": hostile, "size": 1, "inline": False}],
+        attachments=[{"id": 1, "filename": hostile, "mime": hostile, "size": 1, "inline": False, "fetched": True}],
         warnings=[hostile],
         invitation=samples.event() | dict.fromkeys(("title", "summary", "location", "times", "wall", "zone"), hostile),
     )
