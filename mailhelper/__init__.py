@@ -6,6 +6,7 @@ __version__ = "0.1.0"
 ORDER = """
 config logs process language errors text passwords crypto db models scope limits
 egress headers html message calendars sanitize mailhosts imapfolders imapwire imapfetch imaplarge imapidle imapstate imapwrite imap
+smtp letter
 aireply aiwire ai
 lists deadline reading phishing bulk asks gist triage likeness
 checksums patterns namewords names anonymize concealed tongue local chatter answers prompts
@@ -13,16 +14,16 @@ queue jobs runner
 users senders threads pace accounts removal usage endpoints providers search relink
 tags tagging
 invitations intake filters mails largemail later
-styles drafts
+styles drafts enclosures compose
 ageing
 ratings
 brief judge replies batch
-places journal acts preparer prefetch folders state sync importer samplemail sample
+places journal acts preparer prefetch folders state sync outbox importer samplemail sample
 watch
 web.form web.compress web.render web.session web.routing web.side
 web.tags
 web.people web.styles web.matrix web.inbox web.drafts web.invitations web.judge
-web.email web.largemail web.acts web.later
+web.email web.largemail web.acts web.later web.outbox
 web.journal web.accounts web.jobs web.ops web.openapi
 web.routes web.app
 worker serve demo doctor cli __main__

@@ -6,11 +6,11 @@ from typing import Any
 
 from peewee import Case, fn
 
-from mailhelper import imap, pace
+from mailhelper import imap, pace, smtp
 from mailhelper.config import config
 from mailhelper.db import db, now
 from mailhelper.egress import Door, Entry, Policy
-from mailhelper.errors import Invalid
+from mailhelper.errors import Conflict, Invalid
 from mailhelper.imap import Server
 from mailhelper.models import Account, Egress, Folder, Grant, Mail, User
 from mailhelper.scope import Scope, drop_grants, grant
@@ -132,6 +132,19 @@ def _mail_hosts(scope: Scope) -> frozenset[str]:
     """The servers of all the user's mailboxes."""
     with scope:
         return frozenset(server["host"] for row in scope.select(Account, Account.imap, Account.smtp) for server in (row.imap, row.smtp) if server)
+
+
+def test_sending(scope: Scope, values: Any, account_id: object) -> imap.Probe:
+    """The same for the server that sends: `values` as `smtp` of an account, or None for what is stored.
+
+    Raises Invalid, NotFound, Conflict("no_smtp").
+    """
+    with scope:
+        account = scope.get(Account, account_id)
+        merged = _checked({"smtp": values} if values is not None else {}, account)
+        if merged["smtp"] is None:
+            raise Conflict("no_smtp")
+        return smtp.probe(Server(**merged["smtp"]), door(scope))
 
 
 def counts(scope: Scope, account: Account | None = None) -> dict[int, int]:

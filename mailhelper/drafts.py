@@ -8,7 +8,7 @@ from peewee import fn
 
 from mailhelper import mails
 from mailhelper.db import db, now
-from mailhelper.errors import Invalid
+from mailhelper.errors import Conflict, Invalid
 from mailhelper.headers import addresses
 from mailhelper.models import Account, Draft, Mail
 from mailhelper.scope import Scope
@@ -58,6 +58,8 @@ def change(scope: Scope, draft_id: object, values: Mapping[str, Any]) -> dict[st
     """Set some of to, cc, bcc ([{name, address}]), subject, text.  Raises NotFound, Invalid with the wrong fields."""
     with scope:
         row = scope.get(Draft, draft_id)
+        if row.state != "draft":
+            raise Conflict("draft_sending")
         wrong: dict[str, Any] = {name: "unknown_field" for name in values if name not in (*PEOPLE, *LONGEST)}
         people = {name: _people(values[name], name, wrong) for name in PEOPLE if name in values}
         texts = {name: _text(values[name], name, wrong) for name in LONGEST if name in values}
@@ -70,7 +72,8 @@ def change(scope: Scope, draft_id: object, values: Mapping[str, Any]) -> dict[st
 def remove(scope: Scope, draft_id: object) -> None:
     """Throw a draft away.  Raises NotFound."""
     row = scope.get(Draft, draft_id)
-    scope.delete(Draft).where(Draft.id == row.id).execute()
+    if not scope.delete(Draft).where(Draft.id == row.id, Draft.state == "draft").execute():
+        raise Conflict("draft_sending")
 
 
 def typed(line: str) -> list[dict[str, str]]:

@@ -108,6 +108,11 @@ class Busy(Error):
         self.retry_after = retry_after
 
 
+class Unclear(Error):
+    """It was asked for, and nobody knows whether it was done.  Permanent: doing it twice could be worse than not at all."""
+    status, code = 502, "send_unclear"
+
+
 class BadLogin(Error):
     """Name or password refused.  Permanent: trying again would lock the mailbox."""
     status, code = 502, "login_failed"

@@ -7,7 +7,7 @@ may repeat what we sent.  Reading never sets a flag: folders are opened with EXA
 import imaplib
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -232,6 +232,11 @@ class Mailbox:
         """Take mails of the folder opened by `select` to another one; confirmed by the server, or an error."""
         with translated(self.host):
             return imapwrite.move(self._client, self.capabilities, uids, folder)
+
+    def append(self, name: str, flags: Sequence[str], size: int, pieces: Iterable[bytes]) -> None:
+        """Put a mail of `size` bytes into a folder; confirmed by the server, or an error.  Raises Refused folder_refused."""
+        with self._about(name):
+            imapwrite.append(self._client, name, flags, size, pieces)
 
     def make(self, name: str) -> None:
         """Make sure that there is a folder of this name.  Raises Refused folder_refused."""

@@ -1,8 +1,11 @@
-"""Changes mails in the selected folder: flags, and the way into another folder.  Never a bare EXPUNGE, which takes other programs' mails along."""
+"""Changes mails in the selected folder: flags, and the way into another folder; puts new ones into a folder.
+
+Never a bare EXPUNGE, which takes other programs' mails along.
+"""
 
 import imaplib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from mailhelper import errors
@@ -65,14 +68,37 @@ def remove(client: Client, capabilities: frozenset[str], uids: Sequence[int]) ->
     return True
 
 
+def append(client: Client, folder: str, flags: Sequence[str], size: int, pieces: Iterable[bytes]) -> None:
+    """APPEND (RFC 9051 §6.3.12) of a mail that comes in pieces, so that it never lies in memory whole.  Raises Busy or Refused command_refused."""
+    wire = client.wire
+    tag = wire._new_tag()       # type: ignore[attr-defined]
+    wire.send(b"%s APPEND %s (%s) {%d}\r\n" % (tag, client._normalise_folder(folder), " ".join(flags).encode(), size))
+    while wire._get_response():         # type: ignore[attr-defined]
+        if wire.tagged_commands[tag]:   # it did not wait for the mail, so that is a NO
+            break
+    else:
+        for piece in pieces:
+            wire.send(piece)
+            size -= len(piece)
+        if size:
+            raise wire.lost(code="protocol_error")      # another length than announced: the conversation is out of step
+        wire.send(b"\r\n")
+    status, said = wire._command_complete("APPEND", tag)        # type: ignore[attr-defined]
+    _check(client, status, said)
+
+
 def _uid(client: Client, *command: Any) -> list[Any]:
     """Send a UID command; what came with its tagged OK."""
     status, said = client.wire._simple_command("UID", *command)     # type: ignore[attr-defined]
+    _check(client, status, said)
+    return list(said)
+
+
+def _check(client: Client, status: str, said: Sequence[Any]) -> None:
     if status != "OK":
         if is_in_use(" ".join(words.decode("ascii", "replace") for words in said if isinstance(words, bytes))):
             raise errors.Busy("server_busy", host=client.wire.host)
         raise imaplib.IMAP4.error()     # the words stay here: they may repeat a folder's name
-    return list(said)
 
 
 def _numbers(uid_set: bytes) -> list[int]:

@@ -95,6 +95,13 @@ def _keywords(mail: Mail, keyword: str, is_set: bool) -> dict[str, Any] | None:
     return None if after == before else {"keywords": sorted(after) or None}
 
 
+def note_sent(scope: Scope, account: Account, mail_id: int | None, subject: str) -> Act:
+    """Write down that a mail was sent; `mail_id`: the one it answers.  Nothing takes that back."""
+    nowhere = {"folder": 0, "name": "", "uid": 0, "uidvalidity": 0}
+    detail = {"subject": subject, "from": nowhere, "undoes": None}
+    return scope.create(Act, account=account, mail=mail_id, what="sent", state=DONE, done_at=now(), detail=detail)
+
+
 def outcomes(scope: Scope, mail_ids: Sequence[object], what: str, to: object, why: Why | None = None,
              batch: int | None = None) -> dict[Any, Act | None | NotFound | Conflict | Invalid]:
     """`record` for many mails, as one batch: for each id its act, None, or why not."""
@@ -115,6 +122,8 @@ def take_back(scope: Scope, act: Act) -> Act | None:
 
     Raises Conflict(undo_…) where that cannot be.
     """
+    if act.what == "sent":
+        raise Conflict("sent_already")
     if act.state in (REFUSED, UNDONE):
         raise Conflict("undo_over")
     if act.mail_id is None:     # type: ignore[attr-defined]
@@ -158,7 +167,7 @@ def of_day(scope: Scope, day: dt.date) -> Expression:
 
 def undoable(scope: Scope, which: Expression) -> list[Act]:
     """Of these acts the ones that can be taken back, newest first; what was itself an undo stays."""
-    found = scope.select(Act).where(which, Act.state << (PENDING, DONE), Act.mail.is_null(False)).order_by(Act.id.desc())
+    found = scope.select(Act).where(which, Act.state << (PENDING, DONE), Act.mail.is_null(False), Act.what != "sent").order_by(Act.id.desc())
     return [act for act in found if act.detail["undoes"] is None]
 
 
@@ -218,7 +227,7 @@ def unsettled(scope: Scope, account_id: int, since: dt.datetime) -> Unsettled:
     """Acts that are open, or were until after `since`; inside the owner's scope."""
     recent: Expression = (Act.state == PENDING) | (Act.done_at >= since) | (Act.error == LEFT)
     found = Unsettled(set(), set(), set(), set(), set(), set())
-    for act in scope.select(Act).where(Act.account == account_id, recent):
+    for act in scope.select(Act).where(Act.account == account_id, Act.what != "sent", recent):
         if act.what in MOVES:
             found.moved.add(act.mail_id)
             found.taken.add((act.detail["from"]["folder"], act.detail["from"]["uid"]))

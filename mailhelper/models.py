@@ -5,11 +5,13 @@
                  Mail.layer .category .kind · Rating.layer .category .kind .rated_by .error · Style.name · Draft.state .style .written_by ·
                  Job.kind .state .claimed_by .message .error · JobLog.code · Act.what .state .by .error · Egress.purpose .reason ·
                  Watch.way .holder · AiProvider.base_mode .optimize_mode .error · Usage.kind ·
-                 Tag.colour · MailTag.by · TagSuggestion.state · Invite.method .answer
+                 Tag.colour · MailTag.by · TagSuggestion.state · Invite.method .answer ·
+                 Outgoing.state .copy .error
     sealed       Grant.label · Account.name .address .imap .smtp .filters .authserv .signature · Folder.name · Mail.head .keywords · Raw.data ·
                  Body.content · Rating.detail · Sender.address · Style.content · Draft.people .subject .text · Job.note .params .result
                  .error_params · JobLog.params · Act.detail · Egress.host · Asked.reasons · AiProvider.detail · Usage.model ·
-                 Tag.name .description .profile · TagSuggestion.name · Invite.content
+                 Tag.name .description .profile · TagSuggestion.name · Invite.content ·
+                 Enclosure.name .mime · Piece.data · Outgoing.detail .error_params
     wrapped key  User.wrapped_key by the password; Grant.wrapped by the holder's secret or the instance key
     instance key AiProvider.offered: what an administrator offers to all (address, API key, models), since every user's jobs need it;
                  whoever has database and instance key can read it
@@ -359,7 +361,7 @@ class Act(Owned):
     """A line of the journal: something done to a mail here at once, and told to its server by a job."""
     account = ForeignKeyField(Account, on_delete="CASCADE", backref="+", index=False)
     mail = ForeignKeyField(Mail, on_delete="SET NULL", null=True, backref="+")       # null: the mail is no longer here
-    what = CharField(max_length=10)                         # seen, flagged, answered, keyword, move, trash, archive, undelete
+    what = CharField(max_length=10)                         # seen, flagged, answered, keyword, move, trash, archive, undelete; sent
     value = BooleanField(null=True)                         # of a flag or keyword: what it was set to; it was the other before
     state = CharField(max_length=10, default=PENDING)       # done only when the server has confirmed it
     sent = BooleanField(default=False)                      # the server may have heard of it: an answer that got lost is looked for
@@ -413,6 +415,41 @@ class Occasion(Owned):
 
     class Meta:
         indexes = ((("user", "end"), False),)
+
+
+class Enclosure(Owned):
+    """A file enclosed with a draft; its bytes are in Piece."""
+    draft = ForeignKeyField(Draft, on_delete="CASCADE", backref="+")
+    name = Sealed()
+    mime = Sealed()
+    size = IntegerField()
+
+
+class Piece(Owned):
+    """A part of an enclosed file."""
+    enclosure = ForeignKeyField(Enclosure, on_delete="CASCADE", backref="+", index=False)
+    number = IntegerField()
+    data = SealedBytes()
+
+    class Meta:
+        indexes = ((("enclosure", "number"), True),)
+
+
+class Outgoing(Owned):
+    """A mail on its way out; what is to be sent is its draft."""
+    account = ForeignKeyField(Account, on_delete="CASCADE", backref="+")
+    draft = ForeignKeyField(Draft, on_delete="SET NULL", null=True, backref="+")      # null: sent and filed, so it is no draft any more
+    mail = ForeignKeyField(Mail, on_delete="SET NULL", null=True, backref="+")        # which it answers
+    state = CharField(max_length=10, default="waiting")     # waiting, sending, handing, sent, failed, unknown, undone; see outbox.py
+    copy = CharField(max_length=8, null=True)               # in Sent: filed by us, there already, failed; null: not looked after yet
+    detail = SealedJSON()                                   # {message_id, date, subject, to: [address, …]}
+    error = CharField(max_length=40, null=True)             # why it was not sent
+    error_params = SealedJSON(null=True)
+    created_at = DateTimeField(default=now)
+    sent_at = DateTimeField(null=True)
+
+    class Meta:
+        indexes = ((("user", "state"), False),)
 
 
 class Egress(Owned):
@@ -515,4 +552,4 @@ class TagSuggestion(Owned):
 TABLES = [User, Throttle, Grant, Account, Folder, Thread, ThreadKey, Mail, Raw, Body, Rating, Sender, Style, Draft, Job, JobLog, Act, Egress]
 TABLES += [Watch, ThreadSubject, Asked, AiProvider, Usage]
 TABLES += [Tag, MailTag, TagRefusal, TagSuggestion]
-TABLES += [Snooze, Invite, Occasion]
+TABLES += [Snooze, Invite, Occasion, Enclosure, Piece, Outgoing]

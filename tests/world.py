@@ -2,10 +2,10 @@
 
 import datetime as dt
 
-from mailhelper import drafts, judge, providers, ratings, removal, runner, tagging, tags
+from mailhelper import drafts, enclosures, judge, providers, ratings, removal, runner, tagging, tags
 from mailhelper.imap import Fetched
 from mailhelper.intake import Intake
-from mailhelper.models import Account, Act, Draft, Folder, Job, Mail, Tag
+from mailhelper.models import Account, Act, Draft, Enclosure, Folder, Job, Mail, Outgoing, Tag
 from mailhelper.scope import Scope
 
 ADDRESS = "ann@home.example"
@@ -74,6 +74,19 @@ def tagged(scope: Scope) -> Tag:
         [tag] = tags.made(scope, ["Club"])
         tagging.add(scope, [scope.select(Mail, Mail.id).scalar()], [tag])
         return tag
+
+
+def outgoing(scope: Scope, state: str = "waiting") -> Outgoing:
+    """A mail of the world on its way out."""
+    with scope:
+        one = draft(scope)
+        detail = {"message_id": "out@home.example", "date": "2026-11-20T09:12:00+00:00", "subject": "Re: Contract", "to": ["miriam@work.example"]}
+        return scope.create(Outgoing, account=one.account_id, draft=one, mail=one.mail_id, state=state, detail=detail)
+
+
+def enclosed(scope: Scope) -> Enclosure:
+    """A file of some draft of the world."""
+    return enclosures.add(scope, draft(scope).id, "contract.pdf", "application/pdf", [b"PDF"])
 
 
 def draft(scope: Scope) -> Draft:

@@ -1,5 +1,5 @@
 """Acting: what an act was done for, acts done together, refusals that were read; opened mail that stays unread;
-mail put off; invitations."""
+mail put off; invitations; mail on its way out."""
 
 from peewee import BlobField, BooleanField, CharField, Database, DateTimeField, ForeignKeyField, IntegerField, Model
 from playhouse.migrate import SchemaMigrator, migrate
@@ -66,4 +66,57 @@ def up(migrator: SchemaMigrator, db: Database) -> None:
             table_name = "occasion"
             indexes = ((("user", "end"), False),)
 
-    db.create_tables([Snooze, Invite, Occasion])
+    class Account(Model):
+        class Meta:
+            database = db
+            table_name = "account"
+
+    class Draft(Model):
+        class Meta:
+            database = db
+            table_name = "draft"
+
+    class Enclosure(Model):
+        user = ForeignKeyField(User, on_delete="CASCADE", index=False)
+        draft = ForeignKeyField(Draft, on_delete="CASCADE")
+        name = BlobField()
+        mime = BlobField()
+        size = IntegerField()
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "enclosure"
+
+    class Piece(Model):
+        user = ForeignKeyField(User, on_delete="CASCADE", index=False)
+        enclosure = ForeignKeyField(Enclosure, on_delete="CASCADE", index=False)
+        number = IntegerField()
+        data = BlobField()
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "piece"
+            indexes = ((("enclosure", "number"), True),)
+
+    class Outgoing(Model):
+        user = ForeignKeyField(User, on_delete="CASCADE", index=False)
+        account = ForeignKeyField(Account, on_delete="CASCADE")
+        draft = ForeignKeyField(Draft, on_delete="SET NULL", null=True)
+        mail = ForeignKeyField(Mail, on_delete="SET NULL", null=True)
+        state = CharField(max_length=10)
+        copy = CharField(max_length=8, null=True)
+        detail = BlobField()
+        error = CharField(max_length=40, null=True)
+        error_params = BlobField(null=True)
+        created_at = DateTimeField()
+        sent_at = DateTimeField(null=True)
+
+        class Meta:
+            database = db
+            legacy_table_names = False
+            table_name = "outgoing"
+            indexes = ((("user", "state"), False),)
+
+    db.create_tables([Snooze, Invite, Occasion, Enclosure, Piece, Outgoing])

@@ -4,7 +4,7 @@ from typing import Any
 
 from bottle import response
 
-from mailhelper import drafts
+from mailhelper import compose, drafts, enclosures
 from mailhelper.errors import Invalid
 from mailhelper.scope import Scope
 from mailhelper.web import form, session
@@ -35,11 +35,18 @@ def delete(scope: Scope, id: int) -> Any:
     return see_other(f"/email/{mail}" if mail else "/inbox")
 
 
+def again(scope: Scope, id: int, typed: dict[str, str], errors: dict[str, str]) -> str:
+    """The page once more, with what was typed and what is wrong with it."""
+    return _page(scope, drafts.read(scope, id), typed, errors)
+
+
 def _page(scope: Scope, draft: dict[str, Any], typed: dict[str, str] | None = None, errors: dict[str, str] | None = None) -> str:
     lines = {name: ", ".join(_written(one) for one in draft[name]) for name in drafts.PEOPLE}
     values = {**lines, "subject": draft["subject"], "text": draft["text"], **(typed or {})}
     versions = drafts.of_mail(scope, draft["email_id"]) if draft["email_id"] else []
-    return page("drafts/show", draft=draft, form=values, errors=errors or {}, versions=[one for one in versions if one["id"] != draft["id"]])
+    files = enclosures.listed(scope, draft["id"])
+    return page("drafts/show", senders=compose.senders(scope), files=files, draft=draft, form=values, errors=errors or {},
+                versions=[one for one in versions if one["id"] != draft["id"]])
 
 
 def _written(person: dict[str, str]) -> str:

@@ -115,7 +115,7 @@ def _item(act: Act) -> dict[str, Any]:
         "to": detail["to"]["name"] if "to" in detail else None, "undoes": detail["undoes"], "state": act.state, "by": act.by,
         "reference": act.reference, "why": detail.get("why", ""), "batch": act.batch, "at": act.at, "done_at": act.done_at,
         "error": {"code": act.error, "message": sentence(lang(), act.error)} if act.error else None,
-        "can_undo": act.state in (PENDING, DONE) and act.mail_id is not None,      # type: ignore[attr-defined]
+        "can_undo": act.what != "sent" and act.state in (PENDING, DONE) and act.mail_id is not None,      # type: ignore[attr-defined]
     }
 
 

@@ -1,6 +1,24 @@
 """The map of the app: every URL, who may ask, what it needs, and an example of what it answers."""
 
-from mailhelper.web import accounts, acts, drafts, email, inbox, jobs, journal, judge, largemail, later, matrix, openapi, ops, people, styles, tags
+from mailhelper.web import (
+    accounts,
+    acts,
+    drafts,
+    email,
+    inbox,
+    jobs,
+    journal,
+    judge,
+    largemail,
+    later,
+    matrix,
+    openapi,
+    ops,
+    outbox,
+    people,
+    styles,
+    tags,
+)  # fmt: skip
 from mailhelper.web.routing import Route
 
 TRIAGE = {
@@ -54,6 +72,11 @@ DRAFT = {
     "to": [{"name": "Miriam Keller", "address": "miriam@example.org"}], "cc": [], "bcc": [], "subject": "Re: Contract", "text": "Dear Miriam, …",
     "created_at": "2026-11-20T09:12:00.000Z", "edited_at": None,
 }
+OUTGOING = {
+    "id": 3, "account_id": 1, "draft_id": 4, "email_id": 5, "state": "waiting", "subject": "Re: Contract", "to": ["miriam@example.org"],
+    "message_id": "5f0c…@example.org", "copy": None, "created_at": "2026-11-20T09:12:00.000Z", "sent_at": None, "error": None,
+}
+FILE = {"id": 1, "filename": "contract.pdf", "mime": "application/pdf", "size": 214000}
 ME = {"id": 1, "name": "anna", "roles": ["user"],
       "settings": {"language": "en", "timezone": "Europe/Berlin", "theme": "auto", "density": "comfortable", "idle_minutes": 30,
                    "mark_read": True}}
@@ -100,6 +123,16 @@ ROUTES: list[Route] = [
     Route("POST", "/email/<id:int>/snooze", later.snooze, token="write"),
     Route("POST", "/email/<id:int>/unsnooze", later.unsnooze, token="write"),
     Route("GET", "/later", later.index),
+    Route("GET", "/outbox", outbox.index),
+    Route("POST", "/outbox/<id:int>/undo", outbox.undo, token="write"),
+    Route("POST", "/outbox/<id:int>/settle", outbox.settle, token="write"),
+    Route("POST", "/compose", outbox.new, token="write"),
+    Route("POST", "/email/<id:int>/answer", outbox.answer, token="write"),
+    Route("POST", "/drafts/<id:int>/send", outbox.send, token="write"),
+    Route("POST", "/drafts/<id:int>/files", outbox.enclose, token="write"),
+    Route("POST", "/enclosures/<id:int>/delete", outbox.take_out, token="write"),
+    Route("GET", "/accounts/<id:int>/sending", outbox.sending),
+    Route("POST", "/accounts/<id:int>/sending", outbox.save_sending),
     Route("POST", "/inbox/bulk", acts.bulk, token="write"),
     Route("GET", "/journal", journal.index),
     Route("POST", "/journal/undo", journal.undo_all, token="write"),
@@ -192,6 +225,23 @@ ROUTES: list[Route] = [
     Route("POST", "/api/emails/<id:int>/snooze", later.api_snooze, token="write", summary="Put off until a time, until an answer comes, or both",
           body={"until": "2099-11-23T07:00:00Z", "answer": True}, example={"id": 5, "snooze": SNOOZE}),
     Route("DELETE", "/api/emails/<id:int>/snooze", later.api_unsnooze, token="write", summary="Bring back now", example={"id": 5, "snooze": None}),
+    Route("GET", "/api/outbox", outbox.api_list, token="read", summary="Mails on their way out, newest first",
+          query={"limit": "at most 200", "cursor": "`next`"}, example=items(OUTGOING)),
+    Route("POST", "/api/outbox/<id:int>/undo", outbox.api_undo, token="write", summary="Keep a mail from being sent, within ten seconds", body={},
+          example={**OUTGOING, "state": "undone"}),
+    Route("POST", "/api/outbox/<id:int>/settle", outbox.api_settle, token="write", summary="Say whether a mail of state `unknown` arrived",
+          body={"sent": True}, example={**OUTGOING, "state": "sent"}),
+    Route("POST", "/api/drafts", outbox.api_compose, token="write", summary="Begin a mail; with email_id, an answer: reply, all, forward",
+          body={"email_id": 5, "how": "all"}, example=DRAFT, status=201),
+    Route("POST", "/api/drafts/<id:int>/send", outbox.api_send, token="write", summary="Send a draft, after ten seconds in which that can be undone",
+          body={}, example=OUTGOING, status=202),
+    Route("GET", "/api/drafts/<id:int>/files", outbox.api_files, token="read", summary="Files enclosed with a draft", example=items(FILE)),
+    Route("POST", "/api/drafts/<id:int>/files", outbox.api_enclose, token="write", summary="Enclose a file: its bytes are the body of the request",
+          query={"filename": "its name"}, example=FILE, status=201),
+    Route("DELETE", "/api/enclosures/<id:int>", outbox.api_take_out, token="write", summary="Take a file out of its draft",
+          example={"deleted": True}),
+    Route("POST", "/api/accounts/<id:int>/test-sending", outbox.api_test, token="write", summary="Connect to the server that sends, and sign in",
+          body={"smtp": SERVER}, example={"ok": True, "error": None, "fingerprint": ""}),
     Route("GET", "/api/later", later.api_list, token="read", summary="What has come back, then what is put off",
           example=items({**ROW, "snooze": SNOOZE})),
     Route("POST", "/api/emails/bulk", acts.api_bulk, token="write",

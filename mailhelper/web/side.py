@@ -4,7 +4,7 @@ import datetime as dt
 import time
 from typing import Any
 
-from mailhelper import accounts, jobs, journal, language, later, mails, pace, tags
+from mailhelper import accounts, jobs, journal, language, later, mails, outbox, pace, tags
 from mailhelper.db import now
 from mailhelper.errors import sentence
 from mailhelper.models import ACTIVE, COMPLETED, Account, Job
@@ -58,7 +58,9 @@ def _alerts(scope: Scope, lang: str, listed: list[Account]) -> list[dict[str, An
               for id, at in ends.items() if id in names]
     count = journal.untold(scope)
     refused = [{"text": language.t(lang, "journal.refused", count=count), "kind": "bad", "url": "/journal"}] if count else []
-    return stopped + refused + ending
+    open_ones = outbox.open_ones(scope)
+    unknown = [{"text": language.t(lang, "outbox.unknown", count=open_ones), "kind": "bad", "url": "/outbox"}] if open_ones else []
+    return stopped + unknown + refused + ending
 
 
 def told(account: Account, lang: str) -> str:

@@ -211,6 +211,13 @@ def event() -> dict[str, Any]:
     }
 
 
+def outgoing() -> list[dict[str, Any]]:
+    base = {"draft_id": 4, "subject": "Re: Contract", "to": ["miriam@example.org"], "created_at": NOW, "sent_at": None, "copy": None, "why": ""}
+    states = ("waiting", "sending", "sent", "failed", "unknown", "undone")
+    return [base | {"id": number, "state": state, "why": "Refused." if state == "failed" else "", "copy": "failed" if state == "sent" else None}
+            for number, state in enumerate(states)]
+
+
 def later() -> dict[str, Any]:
     due, off, awaited = rows()[:3]
     snooze = {"until": NOW + timedelta(days=1), "answer": False, "due": False, "answered": False}

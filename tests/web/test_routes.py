@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from mailhelper import jobs, users
-from mailhelper.models import Account, Act, Draft, Job, Mail, MailTag, Tag, TagSuggestion
+from mailhelper.models import Account, Act, Draft, Enclosure, Job, Mail, MailTag, Outgoing, Tag, TagSuggestion
 from mailhelper.scope import Scope
 from mailhelper.web.routes import ROUTES
 from mailhelper.web.routing import Route
 from tests.conftest import Client
-from tests.world import done, draft, fill, tagged
+from tests.world import done, draft, enclosed, fill, outgoing, tagged
 
 WITH_ID = [route for route in ROUTES if "<id" in route.path]
 PRIVATE = [route for route in ROUTES if route.access != "public"]
@@ -19,11 +19,11 @@ BODIES: dict[str, Any] = {
     "/api/emails/<id:int>/correct": {"urgency": 1}, "/api/emails/<id:int>/flags": {"done": True, "read": True},
     "/api/emails/<id:int>/move": {"folder": "INBOX"}, "/api/drafts/<id:int>": {"text": "mine now"}, "/api/accounts/<id:int>": {"name": "mine now"},
     "/api/tags/<id:int>": {"name": "mine now"}, "/api/emails/<id:int>/tags": {"tags": ["Club"]},
-    "/api/tag-suggestions/<id:int>/merge": {"tag": "Club"},
+    "/api/tag-suggestions/<id:int>/merge": {"tag": "Club"}, "/api/outbox/<id:int>/settle": {"sent": True},
 }
 
 
-TABLES: tuple[Any, ...] = (Account, Mail, Job, Act, Draft, Tag, MailTag, TagSuggestion)
+TABLES: tuple[Any, ...] = (Account, Mail, Job, Act, Draft, Tag, MailTag, TagSuggestion, Outgoing, Enclosure)
 
 
 def name(route: Route) -> str:
@@ -43,6 +43,10 @@ def id_of(scope: Scope, route: Route) -> int:
         return tag
     if "journal" in route.path:
         return done(scope).id
+    if "outbox" in route.path:
+        return outgoing(scope, "unknown" if "settle" in route.path else "waiting").id
+    if "enclosures" in route.path:
+        return enclosed(scope).id
     if "drafts" in route.path:
         return draft(scope).id
     if "sessions" in route.path:
