@@ -18,6 +18,9 @@ SUGGESTIONS = ["Sign the contract.", "Send it back by Friday."]
 DRAFT = "Dear Miriam,\n\nthank you. I will sign it on [date].\n\nBest regards"
 
 
+ENTWURF = "Guten Tag\n\nvielen Dank. Ich werde ihn am [Datum] unterschreiben.\n\nFreundliche Grüße"
+
+
 def rated(**changes: Any) -> Step:
     """A rating, or a draft where one is asked for."""
     def step(talk: Talk) -> None:
@@ -28,7 +31,7 @@ def rated(**changes: Any) -> Step:
 def answer(request: Request, **changes: Any) -> dict[str, Any]:
     wanted = json.dumps(request.body)
     if "draft" in wanted and "suggested_tags" not in wanted:
-        return {"draft": changes.get("draft", DRAFT)}
+        return {"draft": changes.get("draft", ENTWURF if "now, in German" in wanted else DRAFT)}
     more = {"suggestions": SUGGESTIONS} if '"suggestions' in wanted.replace("\\", "") else {}
     return RATING | more | {name: value for name, value in changes.items() if name != "draft"}
 
