@@ -198,6 +198,13 @@ def adopt_timezone(scope: Scope, name: str) -> None:
         scope.user.timezone = name
 
 
+def adopt_language(scope: Scope, lang: str) -> None:
+    """At the first sign-in: what the browser asks for, since jobs write summaries and have no browser to ask."""
+    if not scope.user.language:
+        change_settings(scope, language=lang)
+        scope.user.language = lang
+
+
 def shown(user: User) -> dict[str, Any]:
     """The JSON shape of GET /api/me."""
     return {

@@ -30,6 +30,7 @@ def login() -> Any:
         answer = login_page(error.sentence(lang()))
         return _with_status(answer, error)
     renew_background(scope)
+    users.adopt_language(scope, lang())
     session.keep(secret)
     return see_other(session.local(form.text("next")))
 
@@ -59,6 +60,7 @@ def register() -> Any:
         create = users.create_first if first else users.create
         scope = create(form.text("name"), form.secret("password"))
         users.adopt_timezone(scope, form.text("timezone"))
+        users.adopt_language(scope, lang())
     except Error as error:
         fields = error.field_sentences(lang()) if isinstance(error, Invalid) else {}
         return _with_status(register_page(" ".join(fields.values()) or error.sentence(lang())), error)

@@ -379,3 +379,9 @@ def test_what_stands_beside_a_page_is_fresh_after_a_change(ann: Scope) -> None:
     accounts.create_local(ann, "Somewhere else", "ann@home.example")
     client("POST", "/settings", form=GOOD)
     assert "Somewhere else" in client("GET", "/settings", script=False).text
+
+
+def test_the_first_sign_in_settles_the_language_that_jobs_write_in(nobody: Client, carl: Scope) -> None:
+    assert sign_in(nobody, headers={"Accept-Language": "de"}).status == 303
+    assert sign_in(nobody, headers={"Accept-Language": "en"}).status == 303
+    assert User.get_by_id(carl.user.id).language == "de"
