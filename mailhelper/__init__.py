@@ -11,7 +11,7 @@ aireply aiwire ai
 lists deadline reading phishing bulk asks gist triage likeness
 checksums patterns namewords names anonymize concealed tongue local chatter answers prompts
 queue jobs runner
-users senders threads pace accounts removal usage endpoints providers search relink
+users senders habits trusted threads pace accounts removal usage endpoints providers search relink
 tags tagging
 invitations intake filters mails largemail later
 styles drafts enclosures compose
@@ -21,7 +21,7 @@ brief judge replies batch
 places journal acts preparer prefetch folders state sync outbox importer samplemail sample
 watch
 web.form web.compress web.render web.session web.routing web.side
-web.tags
+web.tags web.senders
 web.people web.styles web.matrix web.inbox web.drafts web.invitations web.judge
 web.email web.largemail web.acts web.later web.outbox
 web.journal web.accounts web.jobs web.ops web.openapi

@@ -11,7 +11,7 @@ from peewee import Expression
 
 from mailhelper import language, tags, triage
 from mailhelper.errors import Invalid, NotFound
-from mailhelper.models import Account, Folder, Mail
+from mailhelper.models import Account, Folder, Mail, Sender
 from mailhelper.scope import Scope
 
 
@@ -46,6 +46,10 @@ def _folder(scope: Scope, text: str) -> Expression:
         if not named.exists():
             raise
     return Mail.folder << named
+
+
+def _sender(scope: Scope, text: str) -> Expression:
+    return Mail.sender_key == scope.get(Sender, text).address_key       # type: ignore[no-any-return]
 
 
 def _level(column: Any) -> Any:
@@ -88,7 +92,7 @@ def _day(compare: Any) -> Any:
 
 
 FILTERS: dict[str, Any] = {
-    "account": _account, "folder": _folder, "urgency": _level(Mail.urgency), "importance": _level(Mail.importance),
+    "account": _account, "folder": _folder, "sender": _sender, "urgency": _level(Mail.urgency), "importance": _level(Mail.importance),
     "category": _choice(Mail.category, triage.CATEGORIES), "kind": _choice(Mail.kind, triage.KINDS),
     "tag": tags.having,
     "unread": _yes(Mail.seen == False, Mail.seen == True), "flagged": _is(Mail.flagged), "answered": _is(Mail.answered),      # noqa: E712

@@ -7,11 +7,11 @@ import datetime as dt
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from mailhelper import invitations, message, relink, search, senders, tagging, text, threads, triage
+from mailhelper import habits, invitations, message, reading, relink, search, senders, tagging, text, threads, triage
 from mailhelper.db import db, now
 from mailhelper.imap import Fetched
 from mailhelper.imapfetch import Flags, flags_of
@@ -20,6 +20,7 @@ from mailhelper.models import Account, Body, Folder, Mail, Rating, Raw
 from mailhelper.relink import Found, Known, Orphans, identity
 from mailhelper.scope import Scope
 from mailhelper.triage import Context, Reason, Sender
+from mailhelper.trusted import Trust
 
 log = logging.getLogger(__name__)
 BATCH = 50              # mails a transaction
@@ -55,7 +56,7 @@ class Prepared(NamedTuple):
     flags: Flags
     known: Known
     before: tuple[Any, ...]             # values of MAIL from partial on
-    rating: tuple[Any, ...] | None      # values of RATING after mail
+    ratings: list[tuple[Any, ...]]      # values of RATING after mail: the built-in layer, and that of the sender's habits
     raw: bytes
     body: Any
     link: threads.Link
@@ -82,6 +83,8 @@ class Intake:
         self._index, self._heard = search.Index(scope), tagging.Heard(scope)
         self._addresses = frozenset(one.address.lower() for one in scope.select(Account, Account.address))
         self._senders: dict[str, Sender] = {}
+        self._habits: dict[str, habits.Habit] = {}
+        self._trust = Trust(scope, account)
         self._arrived = 0                               # mails of the inbox in this run
         self._stamps: Counter[str] = Counter()          # and who stood in their topmost Authentication-Results
 
@@ -131,7 +134,9 @@ class Intake:
     def _learn_senders(self, people: Sequence[Address]) -> None:
         """Ask once what is known of people not met in this run; what they send in it does not count yet."""
         unknown = {senders.key(self.scope, one.address): one for one in people if one.address and one.address not in self._senders}
-        for key, (received, written) in senders.facts(self.scope, list(unknown)).items():
+        keys = list(unknown)
+        self._habits.update((unknown[key].address, habit) for key, habit in habits.known(self.scope, keys).items())
+        for key, (received, written) in senders.facts(self.scope, keys).items():
             self._senders[unknown.pop(key).address] = Sender(received=received, written=written)
         namesakes = senders.namesakes(self.scope, unknown.values())
         self._senders.update((one.address, Sender(namesake=one.address in namesakes)) for one in unknown.values())
@@ -143,14 +148,14 @@ class Intake:
         sender_key = senders.key(scope, mail.sender.address) if mail.sender.address else None
         flags, size = flags_of(one.flags), one.size or len(one.raw)
         object_key = relink.object_key(scope, one.object_id)
-        rating, counted, tags = self._rate(role, mail, date)
+        ratings, counted, tags = self._rate(role, mail, date)
         before = (
             one.partial or None, object_key or None, Mail.keywords.seal(list(flags.keywords) or None), message_key, sender_key, one.received,
             date, size, *flags[:3],
             any(not part.inline for part in mail.attachments), bool(mail.defects),
             date if role in OWN else None, Mail.head.seal(head(mail)), *counted)
         return Prepared(
-            one.uid, flags, Known(object_key, identity(message_key, sender_key, size, one.received), one.received), before, rating,
+            one.uid, flags, Known(object_key, identity(message_key, sender_key, size, one.received), one.received), before, ratings,
             arrival.sealed,
             Body.content.seal(content(mail)) if size > LARGE else None,
             threads.link(scope, mail.message_id, (*mail.references, *mail.in_reply_to), date),
@@ -158,24 +163,31 @@ class Intake:
             "".join(mail.header("Authentication-Results").partition(";")[0].split()[:1]) if role == "inbox" else None,
             role not in OWN and mail.sender.address.lower() not in self._addresses, invitations.prepare(scope, mail.calendar))
 
-    def _rate(self, role: str, mail: ParsedMail, date: dt.datetime) -> tuple[tuple[Any, ...] | None, tuple[Any, ...], tuple[str, ...]]:
-        """The built-in layer, the columns of Mail that repeat it, and the tags it suggests."""
+    def _rate(self, role: str, mail: ParsedMail, date: dt.datetime) -> tuple[list[tuple[Any, ...]], tuple[Any, ...], tuple[str, ...]]:
+        """The built-in layer and that of the sender's habits, the columns of Mail that repeat what counts, and the tags that are suggested."""
         if self.account.mode == "none" or role in OWN:
-            return None, UNRATED, ()
+            return [], UNRATED, ()
         try:
             rating = self.rate(role, mail, date)
         except Exception:       # one mail that the rater cannot bear must not stop a sync: a failed rating says so, and is no rating
             log.exception("a mail of account %s could not be rated", self.account.id)
-            return ("builtin", None, None, None, None, None, None, 0.0, "builtin", "rating_failed", Rating.detail.seal({}), now(), None), FAILED, ()
-        return rating_row("builtin", rating), counted_columns("builtin", rating), rating.suggested_tags
+            return [("builtin", None, None, None, None, None, None, 0.0, "builtin", "rating_failed", Rating.detail.seal({}), now(), None)], FAILED, ()
+        layers = {"builtin": rating}
+        if usual := habits.applied(rating, self._habits.get(mail.sender.address)):
+            layers["pattern"] = usual
+        counts = "pattern" if usual else "builtin"
+        return [rating_row(*one) for one in layers.items()], counted_columns(counts, layers[counts]), rating.suggested_tags
 
     def rate(self, role: str, mail: ParsedMail, date: dt.datetime) -> triage.Rating:
         """What the built-in rater says of a mail of this account."""
         user, address = self.scope.user, mail.sender.address
         if address not in self._senders:
             self._learn_senders([mail.sender])
+        # Whom the user trusts is trusted unless the user's own mail server says that somebody else wrote it.
+        trusted = self._trust.covers(address) and reading.marks(mail, self.account.authserv or "").auth != "fail"
+        sender = replace(self._senders.get(address, Sender()), trusted=trusted)
         return triage.builtin(mail, Context(
-            addresses=self._addresses, now=date, sender=self._senders.get(address, Sender()), language=user.language or "en",
+            addresses=self._addresses, now=date, sender=sender, language=user.language or "en",
             authserv=self.account.authserv or "", role=role, timezone=user.timezone))
 
     def _people(self, role: str, mail: ParsedMail, date: dt.datetime) -> list[senders.Seen]:
@@ -205,7 +217,7 @@ class Intake:
         new = [(ids[one.uid,], one) for one in ready if (one.uid,) in ids]
         scope.insert(Raw, ("mail", "data"), [(id, one.raw) for id, one in new])
         scope.insert(Body, ("mail", "content"), [(id, one.body) for id, one in new if one.body is not None])
-        scope.insert(Rating, RATING, [(id, *one.rating) for id, one in new if one.rating])
+        scope.insert(Rating, RATING, [(id, *row) for id, one in new for row in one.ratings])
         search.keep([(id, one.tokens) for id, one in new])
         invitations.keep(scope, [(id, one.invitation) for id, one in new if one.invitation])
         threads.answered(scope, {thread for thread, one in zip(joined, ready, strict=True) if one.foreign and (one.uid,) in ids})

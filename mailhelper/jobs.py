@@ -9,6 +9,7 @@ Every kind resumes from data, so that it may be run twice.
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from peewee import Expression, IntegrityError, fn
@@ -17,7 +18,7 @@ from mailhelper import language, queue
 from mailhelper.db import db, now
 from mailhelper.errors import Conflict, sentence
 from mailhelper.models import ACTIVE, CANCELLED, COMPLETED, FAILED, QUEUED, RETRYING, RUNNING, WAITING, Grant, Job, JobLog
-from mailhelper.scope import JOB_TTL, Scope, drop_grants, everyone, grant
+from mailhelper.scope import JOB_TTL, Keyless, Scope, drop_grants, everyone, grant
 
 # The predecessor's words for a state; PROGRESS once progress is known.
 SEEDS = {QUEUED: "PENDING", RUNNING: "STARTED", RETRYING: "RETRY", WAITING: "PENDING", COMPLETED: "SUCCESS", FAILED: "FAILURE", CANCELLED: "REVOKED"}
@@ -49,10 +50,12 @@ def kind(name: str, timeout: int | None = None, retries: int = 3, wait: int = 60
 def start(scope: Scope, name: str, subject: int = 0, here: bool = False, **params: Any) -> Job:
     """Queue a job.  Raises Conflict("already_running", task_id) when the same one is under way; if that waited for a key, here is one.
 
+    Kinds that need no key may be started without one.
+
     `here`: the caller runs it in this process (the command line), so no worker is woken.
     """
     try:
-        with scope, db.atomic():
+        with nullcontext() if isinstance(scope, Keyless) else scope, db.atomic():
             job = scope.create(Job, kind=name, subject=subject, params=params or None, message="queued")
             if KINDS[name].needs_key:
                 grant(scope, "job", JOB_TTL, subject=job.id)

@@ -6,12 +6,13 @@
                  Job.kind .state .claimed_by .message .error · JobLog.code · Act.what .state .by .error · Egress.purpose .reason ·
                  Watch.way .holder · AiProvider.base_mode .optimize_mode .error · Usage.kind ·
                  Tag.colour · MailTag.by · TagSuggestion.state · Invite.method .answer ·
-                 Outgoing.state .copy .error
+                 Outgoing.state .copy .error · Sender.category .kind
     sealed       Grant.label · Account.name .address .imap .smtp .filters .authserv .signature · Folder.name · Mail.head .keywords · Raw.data ·
                  Body.content · Rating.detail · Sender.address · Style.content · Draft.people .subject .text · Job.note .params .result
                  .error_params · JobLog.params · Act.detail · Egress.host · Asked.reasons · AiProvider.detail · Usage.model ·
                  Tag.name .description .profile · TagSuggestion.name · Invite.content ·
-                 Enclosure.name .mime · Piece.data · Outgoing.detail .error_params
+                 Enclosure.name .mime · Piece.data · Outgoing.detail .error_params ·
+                 Trusted.entry
     wrapped key  User.wrapped_key by the password; Grant.wrapped by the holder's secret or the instance key
     instance key AiProvider.offered: what an administrator offers to all (address, API key, models), since every user's jobs need it;
                  whoever has database and instance key can read it
@@ -20,7 +21,7 @@
                  with a person (ThreadSubject.key), sender address and domain (Mail.sender_key, Sender.address_key .domain_key .name_key),
                  Folder.name_key, Account.address_key, words (mail_words, see search.py), the bytes of imported mail (Mail.uid of local
                  accounts), the server's own ids (Mail.object_key, Folder.mailbox_key), events (Invite.uid_key),
-                 tag names (Tag.name_key, TagSuggestion.name_key)
+                 tag names (Tag.name_key, TagSuggestion.name_key), trusted senders (Trusted.entry_key)
 
 Sealed columns open only inside their owner's Scope; no query here.  The table is true: tests/test_migrations.py.
 """
@@ -267,7 +268,7 @@ class Asked(Owned):
 
 
 class Sender(Owned):
-    """What is known of somebody who writes: counts now, learned rating later."""
+    """What is known of somebody who writes: counts, and how their mail is usually rated (habits.py)."""
     address = Sealed()
     address_key = BlobField()
     domain_key = BlobField()
@@ -276,9 +277,29 @@ class Sender(Owned):
     written = IntegerField(default=0)                       # mails of the user to them, seen in Sent
     first_at = DateTimeField()
     last_at = DateTimeField()
+    urgency = SmallIntegerField(null=True)                  # from here on null: nothing is learned
+    importance = SmallIntegerField(null=True)
+    category = CharField(max_length=20, null=True)
+    kind = CharField(max_length=20, null=True)
+    confidence = SmallIntegerField(null=True)               # 40–95
+    rated = IntegerField(null=True)                         # ratings that it was learned from
+    agreed = IntegerField(null=True)                        # those of them that said the same
+    corrected = IntegerField(null=True)                     # times the user said so
+    scanned = IntegerField(null=True)                       # id of the last mail that a scan has counted
 
     class Meta:
         indexes = ((("user", "address_key"), True), (("user", "domain_key"), False), (("user", "name_key"), False))
+
+
+class Trusted(Owned):
+    """Whom the user trusts: an address, or all of a domain."""
+    account = ForeignKeyField(Account, on_delete="CASCADE", null=True, backref="+")        # for mail of this mailbox; null: of all
+    entry = Sealed()                                        # a@b.example, @b.example (that host alone), b.example (and hosts below)
+    entry_key = BlobField()                                 # keyed hash of account and entry
+    created_at = DateTimeField(default=now)
+
+    class Meta:
+        indexes = ((("user", "entry_key"), True),)
 
 
 class Style(Owned):
@@ -553,3 +574,4 @@ TABLES = [User, Throttle, Grant, Account, Folder, Thread, ThreadKey, Mail, Raw, 
 TABLES += [Watch, ThreadSubject, Asked, AiProvider, Usage]
 TABLES += [Tag, MailTag, TagRefusal, TagSuggestion]
 TABLES += [Snooze, Invite, Occasion, Enclosure, Piece, Outgoing]
+TABLES += [Trusted]

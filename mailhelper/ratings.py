@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mailhelper import ageing, intake, tagging, tags, triage
+from mailhelper import ageing, habits, intake, tagging, tags, triage
 from mailhelper.db import db
 from mailhelper.errors import Error, Invalid
 from mailhelper.models import Mail, Rating
@@ -35,6 +35,7 @@ def correct(scope: Scope, mail_id: object, values: Mapping[str, Any]) -> None:
         scope.delete(Rating).where(Rating.mail == mail, Rating.layer == "user").execute()
         scope.create(Rating, mail=mail, layer="user", confidence=1.0, rated_by="user", detail=detail, **merged)
         settle(scope, mail.id)
+        habits.corrected(scope, mail.id)
 
 
 def take_back(scope: Scope, mail_id: object) -> None:

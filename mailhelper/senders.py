@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from mailhelper import text
+from mailhelper.errors import NotFound
 from mailhelper.message import Address
 from mailhelper.models import Mail, Sender
 from mailhelper.scope import Scope
@@ -61,6 +62,14 @@ def contacts(scope: Scope, most: int) -> list[Address]:
     with scope:
         rows = scope.select(Sender, Sender.address).where(Sender.written > 0).order_by(Sender.written.desc(), Sender.id).limit(most)
         return [Address("", row.address) for row in rows]
+
+
+def address_of(scope: Scope, sender_id: object) -> str:
+    """The address of a sender; "" for a foreign one.  Inside the owner's scope."""
+    try:
+        return str(scope.get(Sender, sender_id).address)
+    except NotFound:
+        return ""
 
 
 def rows(scope: Scope, seen: Iterable[Seen]) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ import signal
 
 from huey import crontab
 
-from mailhelper import acts, ageing, batch, db, importer, judge, largemail, limits, logs, outbox, queue, removal, replies, runner, sync
+from mailhelper import acts, ageing, batch, db, habits, importer, judge, largemail, limits, logs, outbox, queue, removal, replies, runner, sync
 from mailhelper.config import config
 from mailhelper.db import db as database
 from mailhelper.process import die_with_parent
@@ -56,6 +56,21 @@ def age() -> None:
     """Every hour, since days begin at another one in each time zone: deadlines that have come near or passed."""
     with database.connection_context():
         ageing.run()
+
+
+@huey.periodic_task(crontab(hour="3", minute="23"), name="scan_senders")
+def scan_senders() -> None:
+    """Every night: learn from the day's ratings how each sender's mail is usually rated."""
+    with database.connection_context():
+        habits.start_for_all("scan_sender_patterns")
+
+
+@huey.periodic_task(crontab(day="1", hour="4", minute="23"), name="tidy_senders")
+def tidy_senders() -> None:
+    """Every month: forget what was learned of people who wrote once, long ago."""
+    with database.connection_context():
+        habits.start_for_all("cleanup_old_patterns")
+        habits.start_for_all("get_pattern_statistics")
 
 
 @huey.periodic_task(crontab(minute="7"), name="purge")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mailhelper import db, intake, mails, ratings, relink, senders, sync, triage
+from mailhelper import db, intake, judge, mails, ratings, relink, senders, sync, triage
 from mailhelper.imap import Fetched
 from mailhelper.intake import Intake, Kept
 from mailhelper.models import TABLES, Account, Body, Folder, Mail, Rating, Raw, Sender, Thread
@@ -66,8 +66,8 @@ def test_a_failed_rating_is_replaced_by_the_next_that_works(ann: Scope, monkeypa
     with monkeypatch.context() as broken:
         broken.setattr(triage, "builtin", lambda mail, context: 1 / 0)
         [mail] = keep(ann, place, raw())
-    job = ratings.start(ann, mail.id)
-    ratings.run(ann, job, lambda *args, **note: None)       # type: ignore[arg-type]
+    job = judge.start_base(ann, mail.id)
+    judge.run_base(ann, job, lambda *args, **note: None)       # type: ignore[arg-type]
     again = ann.get(Mail, mail.id)
     assert again.urgency in (1, 2, 3) and again.layer == "builtin"
     assert [row.error for row in ann.select(Rating).where(Rating.mail == mail)] == [None]

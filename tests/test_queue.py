@@ -189,7 +189,7 @@ def wait_for(job: Job, wanted: str) -> None:
 
 def test_what_happens_by_itself_is_registered() -> None:
     names = {type(task).__name__ for task in queue.huey._registry.periodic_tasks}
-    assert {"sweep", "sync_due", "purge"} <= names
+    assert {"sweep", "sync_due", "purge", "scan_senders", "tidy_senders"} <= names
 
 
 def test_the_periodic_sweep_tells_that_a_worker_is_here_and_finds_lost_rows(ann: Scope, huey: Huey, kind: Any, db: Database) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mailhelper import mails, ratings, runner, tagging, tags
+from mailhelper import judge, mails, ratings, runner, tagging, tags
 from mailhelper.errors import Conflict, Invalid, NotFound
 from mailhelper.models import Folder, Mail, MailTag, Rating, Tag, TagRefusal, TagSuggestion
 from mailhelper.scope import Scope
@@ -213,7 +213,7 @@ def test_a_rejected_word_that_is_suggested_again_breaks_nothing(ann: Scope, plac
     rated = list(ann.select(Mail).order_by(Mail.id))
     assert len(rated) == 3 and all(mail.urgency for mail in rated), "the rating is stored as ever"
     assert "invoice" not in queued(ann) and tagging.offers(ann, rated[2].id, ["invoice"])[1] == []
-    runner.run(ratings.start(ann, rated[2].id).id)
+    runner.run(judge.start_base(ann, rated[2].id).id)
     assert ann.get(Mail, rated[2].id).urgency
 
 

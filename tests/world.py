@@ -2,10 +2,10 @@
 
 import datetime as dt
 
-from mailhelper import drafts, enclosures, judge, providers, ratings, removal, runner, tagging, tags
+from mailhelper import drafts, enclosures, judge, providers, ratings, removal, runner, tagging, tags, trusted
 from mailhelper.imap import Fetched
 from mailhelper.intake import Intake
-from mailhelper.models import Account, Act, Draft, Enclosure, Folder, Job, Mail, Outgoing, Tag
+from mailhelper.models import Account, Act, Draft, Enclosure, Folder, Job, Mail, Outgoing, Tag, Trusted
 from mailhelper.scope import Scope
 
 ADDRESS = "ann@home.example"
@@ -87,6 +87,11 @@ def outgoing(scope: Scope, state: str = "waiting") -> Outgoing:
 def enclosed(scope: Scope) -> Enclosure:
     """A file of some draft of the world."""
     return enclosures.add(scope, draft(scope).id, "contract.pdf", "application/pdf", [b"PDF"])
+
+
+def trust(scope: Scope) -> Trusted:
+    """A host that is trusted."""
+    return trusted.add(scope, {"entry": "@work.example"})
 
 
 def draft(scope: Scope) -> Draft:

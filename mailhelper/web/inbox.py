@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from mailhelper import mails, tags
+from mailhelper import mails, senders, tags
 from mailhelper.errors import Invalid
 from mailhelper.language import t
 from mailhelper.mails import Page
@@ -68,6 +68,8 @@ def _chips(scope: Scope, asked: dict[str, str], boxes: list[dict[str, Any]], fol
             continue
         if name == "tag":
             label = t(lang(), "chip.tag", name=tags.name_of(scope, value))
+        elif name == "sender":
+            label = t(lang(), "chip.sender", name=senders.address_of(scope, value))
         elif name in names:
             label = names[name].get(value, value)
         elif name in YES_NO:

@@ -16,6 +16,7 @@ from mailhelper.web import (
     ops,
     outbox,
     people,
+    senders,
     styles,
     tags,
 )  # fmt: skip
@@ -66,6 +67,11 @@ TAGGED = {"id": 5, "tags": ["Club"]}
 GRANT = {"id": 7, "label": "Firefox", "created_at": "2026-11-20T09:12:00.000Z", "used_at": "2026-11-20T09:12:00.000Z",
          "expires_at": "2026-12-20T09:12:00.000Z"}
 REPLY = {"style": "formal", "instructions": "Say yes, but not before Monday.", "provider_id": 1}
+PATTERN = {"urgency": 1, "importance": 2, "category": "information", "kind": "newsletter", "confidence": 72, "rated": 17, "agreed": 17,
+           "corrected": 0, "newsletter": True, "applied": True}
+SENDER = {"id": 3, "address": "news@example.org", "received": 17, "written": 0, "first_at": "2026-01-20T09:12:00.000Z",
+          "last_at": "2026-11-20T09:12:00.000Z", "trusted": False, "pattern": PATTERN}
+TRUSTED = {"id": 2, "entry": "example.org", "account_id": None, "created_at": "2026-11-20T09:12:00.000Z"}
 STYLE = {"name": "formal", "address": "sie", "greeting": "", "closing": "Freundliche Grüße", "signature": "Anna Beck", "instructions": ""}
 DRAFT = {
     "id": 4, "email_id": 5, "account_id": 1, "version": 1, "state": "draft", "style": "formal", "written_by": "llm:qwen3",
@@ -81,7 +87,8 @@ ME = {"id": 1, "name": "anna", "roles": ["user"],
       "settings": {"language": "en", "timezone": "Europe/Berlin", "theme": "auto", "density": "comfortable", "idle_minutes": 30,
                    "mark_read": True}}
 LIST_QUERY = {
-    "account": "account id", "folder": "folder id or name", "urgency": "1–3", "importance": "1–3", "category": "action_required, urgent, information",
+    "account": "account id", "folder": "folder id or name", "sender": "sender id",
+    "urgency": "1–3", "importance": "1–3", "category": "action_required, urgent, information",
     "tag": "tag id or name",
     "kind": "person, newsletter, …", "unread": "1 or 0", "flagged": "1 or 0", "answered": "1 or 0", "needs_reply": "1 or 0", "done": "1 or 0",
     "since": "date or time", "before": "date or time", "sort": "date, score, size", "limit": "at most 200", "cursor": "`next` of the page before",
@@ -153,6 +160,14 @@ ROUTES: list[Route] = [
     Route("POST", "/tag-suggestions/<id:int>/reject", tags.reject, token="write"),
     Route("POST", "/email/<id:int>/tags", tags.put_on, token="write"),
     Route("POST", "/email/<id:int>/tags/remove", tags.take_off, token="write"),
+    Route("GET", "/senders", senders.index),
+    Route("POST", "/senders/scan", senders.scan, token="triage"),
+    Route("GET", "/senders/<id:int>", senders.show),
+    Route("POST", "/senders/<id:int>", senders.save, token="triage"),
+    Route("POST", "/senders/<id:int>/forget", senders.forget, token="triage"),
+    Route("GET", "/trusted-senders", senders.trusted_index),
+    Route("POST", "/trusted-senders", senders.trust, token="write"),
+    Route("POST", "/trusted-senders/<id:int>/delete", senders.distrust, token="write"),
     Route("GET", "/accounts", accounts.index),
     Route("GET", "/accounts/new", accounts.new),
     Route("POST", "/accounts/new", accounts.add),
@@ -277,6 +292,21 @@ ROUTES: list[Route] = [
           summary="It means an existing tag, by name or id", body={"tag": "Club", "apply": True}),
     Route("POST", "/api/tag-suggestions/<id:int>/reject", tags.api_reject, token="write", summary="Never ask about it again", body={},
           example=SUGGESTION),
+    Route("GET", "/api/senders", senders.api_list, token="read", summary="Who writes, and what is learned of each",
+          query={"learned": "1 or 0", "limit": "at most 200", "cursor": "`next`"}, example=items(SENDER)),
+    Route("GET", "/api/senders/statistics", senders.api_statistics, token="read", summary="Of how many senders something is learned",
+          example={"senders": 240, "learned": 31, "applied": 12, "corrected": 4, "newsletters": 9}),
+    Route("POST", "/api/senders/scan", senders.scan, token="triage", summary="Learn now from the ratings of new mail", body={}, example=QUEUED,
+          status=202),
+    Route("PATCH", "/api/senders/<id:int>", senders.api_change, token="triage", summary="Say how a sender's mail is to be rated",
+          body={"urgency": 1, "importance": 2, "category": "information", "kind": "newsletter"}, example=SENDER),
+    Route("DELETE", "/api/senders/<id:int>", senders.api_forget, token="triage", summary="Forget what was learned of a sender",
+          example={**SENDER, "pattern": None}),
+    Route("GET", "/api/trusted-senders", senders.api_trusted, token="read", summary="Whom the user trusts", example=items(TRUSTED)),
+    Route("POST", "/api/trusted-senders", senders.api_trust, token="write", status=201, example=TRUSTED,
+          summary="Trust an address, a host (@example.org) or a domain with all hosts below it", body={"entry": "example.org"}),
+    Route("DELETE", "/api/trusted-senders", senders.api_distrust, token="write", summary="Trust it no longer", query={"id": "entry id"},
+          example={"deleted": True}),
     Route("GET", "/api/search", inbox.api_search, token="read", summary="Search", query={"q": "words, from: to: subject: …", "limit": "at most 200"},
           example=items({**ROW, "highlights": ["Contract"]})),
     Route("GET", "/api/matrix", matrix.api, token="read", summary="Counts of the matrix", example={

@@ -7,6 +7,7 @@ from mailhelper.batch import Estimate
 from mailhelper.styles import ADDRESSES, NAMES, PLAIN
 from mailhelper.tags import COLOURS
 from mailhelper.web.render import View
+from mailhelper.web.senders import FIELDS
 from tests.web.samples import (
     AI,
     FORM,
@@ -26,11 +27,16 @@ from tests.web.samples import (
     matrix,
     outgoing,
     rows,
+    sender,
     tags,
     triage,
     view,
 )
 
+SENDERS = {"senders": [sender(), sender(id=4, trusted=False, pattern=None, written=0)], "q": "", "learned": False, "total": 2,
+           "statistics": {"learned": 1, "applied": 1}, "newer": None, "older": "/senders?page=2"}
+TRUSTED = {"entries": [{"id": 1, "entry": "example.org", "account_id": None}, {"id": 2, "entry": "@x.example", "account_id": 1}],
+           "boxes": [(1, "Home"), (2, "Work")], "names": {1: "Home", 2: "Work"}, "form": {}, "errors": {}}
 QUEUE = [{"id": 9, "name": "insurance", "count": 8}]
 TOLD = Estimate(37, 30, "qwen3:30b", "ai.example.org", 61_000, 1_200_000, 90_000)
 STYLE = {"name": "formal", **PLAIN, "signature": "Anna Beck\nKirchweg 4"}
@@ -227,6 +233,13 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
         ("email-tags", "email/show", {"mail": mail(), "remote": False, "blocked": 0, "jobs": JOBS, "tags": {
             "here": [{"id": 4, "name": "Club <board>", "colour": "green", "by": "user"}], "offered": [{"id": 5, "name": "House", "percent": 81}],
             "new": ["contract"], "all": ["Club <board>", "House"]}}, view(path="/email/1", tags={"contract": "blue"})),
+        ("senders", "senders/index", SENDERS, ann),
+        ("senders-none", "senders/index", {**SENDERS, "senders": [], "total": 0, "older": None}, ann),
+        ("sender", "senders/show", {"sender": sender(), "mails": {"items": rows()[:3]}, "choices": FIELDS, "errors": {}}, ann),
+        ("sender-new", "senders/show", {"sender": sender(trusted=False, pattern=None), "mails": {"items": []}, "choices": FIELDS,
+                                        "errors": {"kind": "Choose one."}}, ann),
+        ("trusted", "senders/trusted", TRUSTED, ann),
+        ("trusted-none", "senders/trusted", {**TRUSTED, "entries": [], "boxes": [(1, "Home")], "errors": {"entry": "Please fill this in."}}, ann),
         ("settings", "settings/index", SETTINGS, ann),
         ("settings-alerts", "settings/index", SETTINGS, view(alerts=[
             {"text": "Home is not fetched any more.", "kind": "bad", "url": "/accounts/1"},

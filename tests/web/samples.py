@@ -303,6 +303,13 @@ def tags() -> list[dict[str, Any]]:
     return [base | club | {"id": 4, "name": "Club <board>", "colour": "green"}, base | {"id": 5, "name": "House", "colour": "blue"}]
 
 
+def sender(**more: Any) -> dict[str, Any]:
+    pattern = {"urgency": 1, "importance": 2, "category": "information", "kind": "newsletter", "confidence": 72, "rated": 17, "agreed": 16,
+               "corrected": 1, "newsletter": True, "applied": True}
+    return {"id": 3, "address": "news@example.org", "received": 17, "written": 2, "first_at": NOW, "last_at": NOW, "trusted": True,
+            "pattern": pattern, **more}
+
+
 def draft(**more: Any) -> dict[str, Any]:
     values = {
         "id": 4,

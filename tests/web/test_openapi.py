@@ -8,13 +8,13 @@ import pytest
 
 from mailhelper import acts, users
 from mailhelper.filters import FILTERS
-from mailhelper.models import Account, Act, Draft, Job, JobLog, Mail, Tag, TagSuggestion
+from mailhelper.models import Account, Act, Draft, Job, JobLog, Mail, Sender, Tag, TagSuggestion, Trusted
 from mailhelper.scope import Scope
 from mailhelper.web import openapi
 from mailhelper.web.routes import ROUTES
 from mailhelper.web.routing import Route
 from tests.conftest import Client
-from tests.world import SERVER, account, ai, done, draft, enclosed, fill, folder, outgoing, tagged
+from tests.world import SERVER, account, ai, done, draft, enclosed, fill, folder, outgoing, tagged, trust
 
 TYPES: dict[str, Any] = {"integer": int, "number": (int, float), "string": str, "boolean": bool, "array": list, "object": dict}
 API = [route for route in ROUTES if route.path.startswith(("/api/", "/tasks/", "/mail-account", "/emails/")) or route.path.endswith("/reprocess")]
@@ -94,9 +94,14 @@ def test_a_value_of_another_kind_does_not_meet_a_schema() -> None:
     assert not meets(made, {"a": True}) and differences({"a": {"b": 1}}, {"a": {"c": 1}}) != []
 
 
+def ann_trusts(scope: Scope) -> int:
+    return int(scope.select(Trusted, Trusted.id).scalar() or 0)
+
+
 def ask(client: Client, scope: Scope, route: Route) -> Any:
     """The real answer of a route in a small world."""
     table: Any = Job if "/tasks/" in route.path else Account if "account" in route.path else Act if "journal" in route.path \
+        else Sender if "senders" in route.path \
         else Draft if "drafts" in route.path else TagSuggestion if "tag-suggestions" in route.path else Tag if "/tags/<id" in route.path else Mail
     id = scope.select(table, table.id).scalar()
     if "outbox" in route.path:
@@ -104,7 +109,8 @@ def ask(client: Client, scope: Scope, route: Route) -> Any:
     elif "enclosures" in route.path or route.path.endswith("/files"):
         file = enclosed(scope)
         id = file.draft_id if route.path.endswith("/files") else file.id
-    query = {"/api/search": "?q=contract", "/api/sessions": f"?id={scope.grant.id if scope.grant else 0}", "/api/tokens": "?id=1"}
+    query = {"/api/search": "?q=contract", "/api/sessions": f"?id={scope.grant.id if scope.grant else 0}", "/api/tokens": "?id=1",
+             "/api/trusted-senders": f"?id={ann_trusts(scope)}"}
     path = re.sub(r"<id(:int)?>", str(id), route.path).replace("<number:int>", "1").replace("<style>", "formal")
     if route.path == "/api/search" or route.method == "DELETE":
         path += query.get(route.path, "")
@@ -123,7 +129,8 @@ ANSWERED = [route for route in ROUTES if route.summary and route.example is not 
 def test_real_answers_have_exactly_the_keys_of_the_example(ann: Scope, route: Route, document: dict[str, Any]) -> None:
     place = fill(ann).account
     folder(ann, place, "Trash", "trash"), folder(ann, place, "Archive", "archive")
-    done(ann), draft(ann), tagged(ann)
+    done(ann), draft(ann), tagged(ann), trust(ann)
+    ann.update(Sender, urgency=1, importance=2, category="information", kind="person", confidence=40, rated=1, agreed=1, corrected=0).execute()
     provider = ai(ann) if "provider_id" in (route.body or {}) else 0
     assert provider in (0, 1)       # as the examples have it
     if route.path.endswith("/undelete"):
@@ -152,6 +159,7 @@ def test_an_unknown_field_is_refused_by_name_and_changes_nothing(ann: Scope, rou
     tag = tagged(ann).id
     suggestion = ann.select(TagSuggestion, TagSuggestion.id).scalar()
     id = tag if "/tags/<id" in route.path else suggestion if "suggestions" in route.path else account(ann).id if "account" in route.path \
+        else ann.select(Sender, Sender.id).scalar() if "senders" in route.path \
         else done(ann).id if "journal" in route.path else outgoing(ann).id if "outbox" in route.path else draft(ann).id if "drafts" in route.path \
         else ann.select(Mail, Mail.id).scalar()
     before[2] += "account" in route.path

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from mailhelper import jobs, users
-from mailhelper.models import Account, Act, Draft, Enclosure, Job, Mail, MailTag, Outgoing, Tag, TagSuggestion
+from mailhelper.models import Account, Act, Draft, Enclosure, Job, Mail, MailTag, Outgoing, Sender, Tag, TagSuggestion, Trusted
 from mailhelper.scope import Scope
 from mailhelper.web.routes import ROUTES
 from mailhelper.web.routing import Route
 from tests.conftest import Client
-from tests.world import done, draft, enclosed, fill, outgoing, tagged
+from tests.world import done, draft, enclosed, fill, outgoing, tagged, trust
 
 WITH_ID = [route for route in ROUTES if "<id" in route.path]
 PRIVATE = [route for route in ROUTES if route.access != "public"]
@@ -20,10 +20,11 @@ BODIES: dict[str, Any] = {
     "/api/emails/<id:int>/move": {"folder": "INBOX"}, "/api/drafts/<id:int>": {"text": "mine now"}, "/api/accounts/<id:int>": {"name": "mine now"},
     "/api/tags/<id:int>": {"name": "mine now"}, "/api/emails/<id:int>/tags": {"tags": ["Club"]},
     "/api/tag-suggestions/<id:int>/merge": {"tag": "Club"}, "/api/outbox/<id:int>/settle": {"sent": True},
+    "/api/senders/<id:int>": {"urgency": 3},
 }
 
 
-TABLES: tuple[Any, ...] = (Account, Mail, Job, Act, Draft, Tag, MailTag, TagSuggestion, Outgoing, Enclosure)
+TABLES: tuple[Any, ...] = (Account, Mail, Job, Act, Draft, Tag, MailTag, TagSuggestion, Outgoing, Enclosure, Sender, Trusted)
 
 
 def name(route: Route) -> str:
@@ -38,7 +39,11 @@ def id_of(scope: Scope, route: Route) -> int:
     """A row of the kind that the route's id means."""
     table: Any = Job if re.search("/(tasks|jobs)/", route.path) else Account if "account" in route.path \
         else TagSuggestion if "tag-suggestions" in route.path else Mail
-    tag = tagged(scope).id
+    tag, trusted = tagged(scope).id, trust(scope).id
+    if "trusted" in route.path:
+        return trusted
+    if "senders" in route.path:
+        return int(scope.select(Sender, Sender.id).limit(1).scalar())
     if "/tags/<id" in route.path:
         return tag
     if "journal" in route.path:
@@ -103,10 +108,10 @@ def test_a_token_without_the_scope_is_refused(ann: Scope, route: Route) -> None:
     assert (answer.status, answer.json["error"]) == (403, "scope_missing")
 
 
-@pytest.mark.parametrize("field,path", [("account", "/api/emails"), ("folder", "/api/emails"), ("tag", "/api/emails")])
+@pytest.mark.parametrize("field,path", [(field, "/api/emails") for field in ("account", "folder", "tag", "sender")])
 def test_a_foreign_id_in_the_query_is_404(ann: Scope, bob: Scope, field: str, path: str) -> None:
     mail = fill(ann)
-    foreign = {"account": mail.account_id, "folder": mail.folder_id, "tag": tagged(ann).id}[field]
+    foreign = {"account": mail.account_id, "folder": mail.folder_id, "tag": tagged(ann).id, "sender": ann.select(Sender, Sender.id).scalar()}[field]
     assert Client(bob)("GET", f"{path}?{field}={foreign}").status == 404
 
 
