@@ -24,7 +24,7 @@ web.form web.compress web.render web.session web.routing web.side
 web.tags web.senders
 web.people web.styles web.matrix web.inbox web.drafts web.invitations web.judge
 web.email web.largemail web.acts web.later web.outbox
-web.journal web.accounts web.jobs web.ops web.openapi
+web.journal web.accounts web.providers web.jobs web.ops web.openapi
 web.routes web.app
 worker serve demo doctor cli __main__
 """.split()

@@ -71,6 +71,12 @@ def number(lang: str, n: int) -> str:
     return text if lang == "en" else text.replace(",", SEPARATORS[lang][0])
 
 
+def amount(lang: str, value: float) -> str:
+    """Money of whatever currency: 1,234.50 or 1.234,50."""
+    whole, _, parts = f"{value:.2f}".partition(".")
+    return f"{number(lang, int(whole))}{SEPARATORS[lang][1]}{parts}"
+
+
 def size(lang: str, count: int) -> str:
     """Bytes as people read them: 812 B, 214 kB, 1.2 MB (powers of 1000)."""
     value, unit = float(count), "B"

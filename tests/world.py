@@ -94,6 +94,12 @@ def trust(scope: Scope) -> Trusted:
     return trusted.add(scope, {"entry": "@work.example"})
 
 
+def ai_server(scope: Scope) -> int:
+    """An AI server where nobody listens."""
+    return providers.create(scope, {"name": "Box", "base_url": "http://127.0.0.1:1/v1", "api_key": "key-of-ann", "base_model": "qwen3:4b",
+                                    "prices": {"qwen3:4b": {"in": 0, "out": 0}}}).id
+
+
 def draft(scope: Scope) -> Draft:
     """An answer to some mail of the world."""
     return drafts.write(scope, scope.select(Mail).get(), "Dear Miriam,\n\nyes, on [day].", "professional", "llm:test")

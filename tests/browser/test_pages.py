@@ -9,7 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from tests.browser.conftest import SIZES
 
 PAGES = ["/", "/inbox", "/inbox?urgency=1&done=0", "/inbox?kind=receipt&unread=1", "/email/1", "/email/8", "/accounts", "/accounts/new",
-         "/accounts/1", "/jobs", "/jobs/1", "/settings", "/search?q=contract", "/search?q=%22open", "/search", "/nothing/here"]
+         "/accounts/1", "/jobs", "/jobs/1", "/settings", "/settings/ai", "/settings/ai/new", "/search?q=contract",
+         "/search?q=%22open", "/search", "/nothing/here"]
 LOOKS = [(size, theme, lang) for size in SIZES for theme, lang in (("light", "en"), ("dark", "de"))]
 PICTURES = os.environ.get("MAILHELPER_SCREENSHOTS")      # a folder to keep a picture of every page in
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from mailhelper.endpoints import PRESETS
 from mailhelper.web.render import View
 
 NOW = datetime(2026, 11, 20, 9, 30)
@@ -378,3 +379,18 @@ FORM = {
 }
 HERE = [{**one, "here": one["id"] == 1} for one in FOLDERS]
 JOBS = {"reprocess": None, "optimize": None, "reply": None}
+
+PROVIDERS = [
+    {"id": 1, "name": "Box <of> ours", "host": "box.example", "base_model": "qwen3:4b", "optimize_model": "qwen3:14b", "embedding_model": "e5",
+     "mine": True, "offered": True, "local": True, "budget": 20_000, "failure": "box.example did not accept the API key."},
+    {"id": 2, "name": "Firm", "host": "ai.example", "base_model": "small", "optimize_model": "", "embedding_model": "", "mine": False,
+     "offered": True, "local": False, "budget": 5000, "failure": None},
+]
+SPENT = {"today": 1200, "left": 48_800, "priced": True, "totals": [{"kind": "base", "questions": 12, "tokens": 14_400, "cost": "0.02"},
+                                                                   {"kind": "reply", "questions": 1, "tokens": 900, "cost": "0.00"}]}
+PROVIDER = {
+    "form": {"name": "Box", "base_url": "http://127.0.0.1:11434/v1", "base_model": "qwen3:4b", "optimize_model": "", "embedding_model": "",
+             "timeout": 120, "budget": 0, "local": True, "offered": False, "base_in": "0.5", "base_out": "1.5"},
+    "errors": {}, "provider": {"id": 1, "name": "Box", "has_key": True}, "presets": PRESETS,
+    "test": {"ok": True, "sentence": "It works.", "where": "machine", "models": ["qwen3:4b", "qwen3:14b"]},
+}

@@ -6,25 +6,25 @@ from typing import Any
 import pytest
 
 from mailhelper import jobs, users
-from mailhelper.models import Account, Act, Draft, Enclosure, Job, Mail, MailTag, Outgoing, Sender, Tag, TagSuggestion, Trusted
+from mailhelper.models import Account, Act, AiProvider, Draft, Enclosure, Job, Mail, MailTag, Outgoing, Sender, Tag, TagSuggestion, Trusted
 from mailhelper.scope import Scope
 from mailhelper.web.routes import ROUTES
 from mailhelper.web.routing import Route
 from tests.conftest import Client
-from tests.world import done, draft, enclosed, fill, outgoing, tagged, trust
+from tests.world import ai_server, done, draft, enclosed, fill, outgoing, tagged, trust
 
 WITH_ID = [route for route in ROUTES if "<id" in route.path]
 PRIVATE = [route for route in ROUTES if route.access != "public"]
 BODIES: dict[str, Any] = {
     "/api/emails/<id:int>/correct": {"urgency": 1}, "/api/emails/<id:int>/flags": {"done": True, "read": True},
     "/api/emails/<id:int>/move": {"folder": "INBOX"}, "/api/drafts/<id:int>": {"text": "mine now"}, "/api/accounts/<id:int>": {"name": "mine now"},
-    "/api/tags/<id:int>": {"name": "mine now"}, "/api/emails/<id:int>/tags": {"tags": ["Club"]},
+    "/api/ai-providers/<id:int>": {"name": "mine now"}, "/api/tags/<id:int>": {"name": "mine now"}, "/api/emails/<id:int>/tags": {"tags": ["Club"]},
     "/api/tag-suggestions/<id:int>/merge": {"tag": "Club"}, "/api/outbox/<id:int>/settle": {"sent": True},
     "/api/senders/<id:int>": {"urgency": 3},
 }
 
 
-TABLES: tuple[Any, ...] = (Account, Mail, Job, Act, Draft, Tag, MailTag, TagSuggestion, Outgoing, Enclosure, Sender, Trusted)
+TABLES: tuple[Any, ...] = (Account, Mail, Job, Act, Draft, Tag, MailTag, TagSuggestion, Outgoing, Enclosure, Sender, Trusted, AiProvider)
 
 
 def name(route: Route) -> str:
@@ -52,6 +52,8 @@ def id_of(scope: Scope, route: Route) -> int:
         return outgoing(scope, "unknown" if "settle" in route.path else "waiting").id
     if "enclosures" in route.path:
         return enclosed(scope).id
+    if "/ai" in route.path:
+        return ai_server(scope)
     if "drafts" in route.path:
         return draft(scope).id
     if "sessions" in route.path:
