@@ -33,6 +33,14 @@ PASSWORD = "correct horse, wrong stable"
 assert worker.huey      # imported for the job kinds it registers
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What needs a real model takes minutes and packages that nothing else needs: only where it is asked for (-m model)."""
+    if "model" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("model")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def data_directory() -> Iterator[Path]:
     path = Path(os.environ["MAILHELPER_DATA"])

@@ -62,6 +62,7 @@ class Server(ABC):
     """A server in a folder of its own; a context manager.  Subclasses say how it is started, when it answers, and its URL."""
 
     url = ""
+    patience = 20       # seconds until it must answer
 
     def __init__(self, user: str = "") -> None:
         self.port = free_port()
@@ -88,7 +89,7 @@ class Server(ABC):
         log = self.folder / "server.log"
         with log.open("wb") as out:
             self.process = subprocess.Popen(self.as_user(self.command()), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        wait_until(self.answers, self.process, log)
+        wait_until(self.answers, self.process, log, self.patience)
 
     def as_user(self, command: list[str]) -> list[str]:
         """The command with the user changed where that is needed, and ended with us even if we are killed."""
