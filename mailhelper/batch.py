@@ -24,9 +24,9 @@ SURE = 0.75         # the built-in rater's confidence, below which a model is as
 TRIES = 3           # of a model at a new mail
 GIVE_UP = 5         # failures in a row: this model is of no use, and each of them is paid for
 NEW = dt.timedelta(days=30)
+TYPICAL = 3000      # bytes of a mail
+HOPELESS = ("ai_key_refused", "ai_no_credit", "ai_no_such_model")       # what a provider says until a person mends it
 UNSEEN = ("sent", "drafts", "trash", "junk")        # roles of folders whose new mail goes to no model
-# What says something of one mail only; after any other failure the next mail would fare the same.
-OF_ONE_MAIL = ("bad_answer", "ai_too_long", "ai_declined", "ai_cut_off", "ai_endless", "ai_silent", "ai_slow", "ai_prompt_cut", "anonymize_failed")
 
 
 class Estimate(NamedTuple):
@@ -91,7 +91,7 @@ def _judged_since(scope: Scope, ids: Sequence[int], since: dt.datetime, provider
         rows = (scope.select(Rating, Rating.mail, Mail.account, Rating.layer, Rating.error).join(Mail)
                 .where(Rating.mail << ids[at:at + AT_ONCE], Rating.created_at >= since).tuples())
         found |= {mail: error is None for mail, account, layer, error in rows
-                  if layer == ("base" if account in boxes else "builtin") and (error is None or error in OF_ONE_MAIL)}
+                  if layer == ("base" if account in boxes else "builtin") and (error is None or error in judge.OF_ONE_MAIL)}
     return found
 
 
@@ -100,9 +100,15 @@ def _judged_since(scope: Scope, ids: Sequence[int], since: dt.datetime, provider
 def start_new(scope: Scope, account: Account) -> None:
     """After a sync: have a model look at new mail, if the mailbox allows one, one is set, and there is something to look at."""
     provider = _provider(scope, None) if account.mode in accounts.LLM else None
-    if provider and providers.estimate(scope, provider, "base", 0).left != 0 and _unjudged(scope, account):
+    if provider and provider.error not in HOPELESS and _affordable(scope, provider) and _unjudged(scope, account):
         with suppress(Conflict):        # under way; it looks again before it ends
             jobs.start(scope, "judge_new_emails", account.id)
+
+
+def _affordable(scope: Scope, provider: Provider) -> bool:
+    """Whether the day's budget has room for a question about one mail."""
+    told = providers.estimate(scope, provider, "base", brief.estimate("base", TYPICAL))
+    return told.left is None or told.left >= told.tokens_in + told.tokens_out
 
 
 @jobs.kind("judge_new_emails", retries=3, wait=120, priority=-5, pausable=True)
@@ -163,7 +169,7 @@ class Course:
             self._in_a_row = 0
         except Error as error:
             self.failed, self._in_a_row = self.failed + 1, self._in_a_row + 1
-            if error.code not in OF_ONE_MAIL or self._in_a_row >= GIVE_UP:
+            if error.code not in judge.OF_ONE_MAIL or self._in_a_row >= GIVE_UP:
                 raise
 
 

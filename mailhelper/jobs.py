@@ -64,7 +64,7 @@ def start(scope: Scope, name: str, subject: int = 0, here: bool = False, **param
         active = scope.select(Job, Job.id).where(Job.kind == name, Job.subject == subject, Job.state << ACTIVE).get_or_none()
         if active is None:      # it ended in between
             return start(scope, name, subject, here, **params)
-        _resume(scope, Job.id == active.id)
+        _resume(scope, (Job.id == active.id) & (Job.message != "paused"))
         raise Conflict("already_running", task_id=str(active.id)) from None
     if not here:
         db.after_commit(lambda: wake(job))

@@ -17,6 +17,8 @@ from mailhelper.runner import Step
 from mailhelper.scope import Scope
 
 OPTIMIZE, HOUR = 5, 3600        # optimize passes in so many seconds
+# What says something of one mail only; after any other failure the next mail would fare the same.
+OF_ONE_MAIL = ("bad_answer", "ai_too_long", "ai_declined", "ai_cut_off", "ai_endless", "ai_silent", "ai_slow", "ai_prompt_cut", "anonymize_failed")
 
 Check = Callable[[], None]
 
@@ -110,7 +112,7 @@ def ask(scope: Scope, mail: Mail, provider: Provider, purpose: str, check: Check
     except (Cancelled, Locked):
         raise
     except Error as error:
-        ratings.fail(scope, mail.id, purpose, f"llm:{provider.model(purpose)}", error)
+        ratings.fail(scope, mail.id, purpose, f"llm:{provider.model(purpose)}", error, tries=error.code in OF_ONE_MAIL)
         raise
     cost = usage.cost(provider.prices, provider.model(purpose), answer.tokens_in, answer.tokens_out)
     ratings.store(scope, mail.id, purpose, rating, tokens=answer.tokens_in + answer.tokens_out, cost=cost,

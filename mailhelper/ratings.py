@@ -64,13 +64,13 @@ def store(scope: Scope, mail_id: int, layer: str, rating: triage.Rating, **detai
         settle(scope, mail_id)
 
 
-def fail(scope: Scope, mail_id: int, layer: str, rated_by: str, error: Error) -> None:
-    """Note that a layer could not be rated, and how often; a rating that it has already stays.  A failed one never counts."""
+def fail(scope: Scope, mail_id: int, layer: str, rated_by: str, error: Error, tries: int = 1) -> None:
+    """Note that a layer could not be rated, and how many tries that took; a rating that it has already stays.  A failed one never counts."""
     with scope, db.atomic():
         old = scope.select(Rating).where(Rating.mail == mail_id, Rating.layer == layer).get_or_none()
         if old and old.error is None:
             return
-        detail = {"params": error.params, "tries": (old.detail.get("tries", 0) if old else 0) + 1}
+        detail = {"params": error.params, "tries": (old.detail.get("tries", 0) if old else 0) + tries}
         scope.delete(Rating).where(Rating.mail == mail_id, Rating.layer == layer).execute()
         scope.create(Rating, mail=mail_id, layer=layer, rated_by=rated_by[:100], error=error.code, detail=detail)
 

@@ -8,12 +8,12 @@ import pytest
 from mailhelper import batch, jobs, judge, ratings, runner, sync
 from mailhelper.db import db as database
 from mailhelper.db import now
-from mailhelper.errors import Conflict, Error, Invalid, NotFound
-from mailhelper.models import Account, Folder, Job, Mail, Rating
+from mailhelper.errors import Conflict, Invalid, NotFound
+from mailhelper.models import Account, Folder, Job, Mail, Rating, User
 from mailhelper.scope import Scope
 from tests.kinds import change
 from tests.model import model, rated
-from tests.servers.scripted_ai import Talk, refused, stream
+from tests.servers.scripted_ai import Step, Talk, refused, said, stream
 from tests.world import account, folder, keep, raw
 
 BAD = stream("no", usage=None)
@@ -232,12 +232,36 @@ def test_mail_that_arrives_meanwhile_is_judged_too(ann: Scope, place: Folder, fr
         assert job and run(ann, job).result == {"rated": 3, "failed": 0}
 
 
-def test_a_daily_limit_that_is_spent_starts_nothing(ann: Scope, fresh: list[Mail], monkeypatch: pytest.MonkeyPatch) -> None:
-    with model(ann) as (server, _):
-        ann.user.daily_tokens = 10
-        ann.user.save()
+def test_a_daily_limit_that_leaves_no_room_starts_nothing(ann: Scope, fresh: list[Mail]) -> None:
+    with model(ann):
+        User.update(daily_tokens=100).where(User.id == ann.user.id).execute()
+        assert new(ann) is None
+
+
+@pytest.mark.parametrize("step,starts", [(said(401, {"error": {"message": "no"}}), False), (refused(503), True)])
+def test_a_server_that_a_person_has_to_mend_is_left_alone(ann: Scope, fresh: list[Mail], step: Step, starts: bool) -> None:
+    with model(ann, step):
         job = new(ann)
-        assert job and run(ann, job).error == "budget_spent" and server.requests == []
+        assert job and run(ann, job).error
+        jobs.cancel(ann, job.id)
+        assert (new(ann) is not None) is starts
+
+
+def test_a_server_that_is_away_costs_no_mail_a_try(ann: Scope, fresh: list[Mail]) -> None:
+    with model(ann, refused(503)):
+        for _ in range(4):
+            job = new(ann)
+            assert job and run(ann, job).error == "ai_busy"
+            jobs.cancel(ann, job.id)
+    assert ratings.details(ann, fresh[1].id)["base"]["tries"] == 0
+
+
+def test_asking_for_another_batch_leaves_one_that_is_held_alone(ann: Scope, place: Folder) -> None:
+    ids = [mail.id for mail in keep(ann, place, *letters(2))]
+    job = jobs.pause(ann, batch.start(ann, ids[:1]).id)
+    with pytest.raises(Conflict, match="already_running"):
+        batch.start(ann, ids[1:])
+    assert jobs.is_paused(ann.get(Job, job.id))
 
 
 def test_a_sync_starts_it(ann: Scope, fresh: list[Mail], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +273,3 @@ def test_a_sync_starts_it(ann: Scope, fresh: list[Mail], monkeypatch: pytest.Mon
     with model(ann):
         run(ann, sync.start(ann, box(ann).id))
         assert jobs.active(ann, "judge_new_emails", box(ann).id)
-
-
-def test_a_failure_of_one_mail_is_told_from_one_of_all() -> None:
-    assert Error("bad_answer").code in batch.OF_ONE_MAIL and "ai_busy" not in batch.OF_ONE_MAIL
