@@ -20,7 +20,7 @@ from mailhelper.scope import Scope
 
 MOST = 5000         # mails of one batch
 AT_ONCE = 500       # new mails looked for at a time
-SURE = 0.75         # the built-in rater's confidence, below which a model is asked about a new mail
+SURE = 0.7          # the built-in confidence below which a model is asked about a new mail: a third of the labelled mails, and its worst
 TRIES = 3           # of a model at a new mail
 GIVE_UP = 5         # failures in a row: this model is of no use, and each of them is paid for
 NEW = dt.timedelta(days=30)
