@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mailhelper import concealed, language, text, tongue, triage
+from mailhelper import concealed, language, local, text, tongue, triage
 from mailhelper.anonymize import Masker
 from mailhelper.answers import Style, draft, rating, suggestions
 from mailhelper.concealed import warnings as hidden
@@ -24,6 +25,7 @@ __all__ = ["Piece", "Prompt", "Style", "draft", "estimate", "hidden", "preview",
 LEAST = 120             # tokens of the mail itself that are sent however small the budget
 ATTACHMENTS, PEOPLE = 20, 10
 
+_LETTERS = re.compile("[A-Za-z ]")
 _LANGUAGES = {"de": "German", "en": "English", "fr": "French", "it": "Italian", "es": "Spanish", "nl": "Dutch"}
 _TONES = {
     "professional": "Professional: polite, clear, to the point.", "formal": "Formal: full courtesy, no contractions, no emoji.",
@@ -127,7 +129,7 @@ def reply(mail: ParsedMail, *, thread: Sequence[Piece], style: Style, language: 
     Signature and the user's address book never leave: `draft` adds the signature on our side.
     """
     own = concealed.seen(mail)
-    said = tongue.told(f"{mail.subject}\n{text.parted(own)[0]}") or language
+    said = local.language(f"{mail.subject}\n{text.parted(own)[0]}") or language
     spoken = _LANGUAGES.get(said, _LANGUAGES.get(language, "English"))
     room = _Room(masker, budget)
     _learn(masker, mail, thread)
@@ -150,9 +152,12 @@ def preview(prompt: Prompt) -> str:
 
 
 def estimate(words: str) -> int:
-    """Tokens that a text will hardly exceed, without a tokenizer: a third of its ASCII characters, and one for each other."""
-    plain = sum(char < "\x80" for char in words)
-    return -(-plain // 3) + len(words) - plain
+    """Tokens that a text will hardly exceed, without a tokenizer; measured against one that knows little but English.
+
+    Letters and spaces of ASCII count 1 / 2.6, digits and signs 1, all others 2.
+    """
+    letters, plain = len(_LETTERS.findall(words)), len(words.encode("ascii", "ignore"))
+    return math.ceil(letters / 2.6) + plain - letters + 2 * (len(words) - plain)
 
 
 def cut(words: str, most: int) -> str:
@@ -183,10 +188,10 @@ def _first_gap(words: str) -> int:
 def _prompt(room: _Room, system: str, mail: ParsedMail, thread: Sequence[Piece], known: list[str], end: str, schema: dict[str, Any],
             said: str) -> Prompt:
     frame = [system, end, json.dumps(schema), *known]
-    room.left -= sum(map(estimate, frame)) + 60         # delimiters, and what a chat template adds
-    data = _data(room, mail, thread)
-    user = "\n\n".join((*known, data, end))
-    messages = {"role": "system", "content": system}, {"role": "user", "content": user}
+    room.left -= sum(map(estimate, frame)) + 90         # delimiters, and what a chat template adds
+    # What is known quotes the mail, so it stands within the delimiters, too.
+    data = "\n\n".join((f"<<<MAIL {room.nonce}>>>\n{_data(room, mail, thread)}", *known)) + f"\n<<<END {room.nonce}>>>"
+    messages = {"role": "system", "content": system}, {"role": "user", "content": f"{data}\n\n{end}"}
     tokens = sum(estimate(message["content"]) + 8 for message in messages) + estimate(json.dumps(schema))
     return Prompt(messages, schema, tokens, _warnings(mail, thread), said)
 
@@ -199,7 +204,7 @@ def _warnings(mail: ParsedMail, thread: Sequence[Piece]) -> tuple[str, ...]:
 
 
 def _data(room: _Room, mail: ParsedMail, thread: Sequence[Piece]) -> str:
-    """The mail and its context between the delimiters: its own words first, then the thread from the newest, quotes last."""
+    """The mail and its context: its own words first, then the thread from the newest, quotes last."""
     body = concealed.seen(mail)
     own, quoted = _unquoted(body)
     head = "\n".join(room.clean(line) for line in _head(mail) if line)
@@ -216,7 +221,7 @@ def _data(room: _Room, mail: ParsedMail, thread: Sequence[Piece]) -> str:
         parts += ["", f"--- earlier mail {number} of the thread, {title}", room.take(words, room.left // 2)]
     if own and quoted and not thread and room.left >= 60:
         parts += ["", "--- quoted below it", room.take(room.clean(quoted), room.left)]
-    return f"<<<MAIL {room.nonce}>>>\n{chr(10).join(parts).strip()}\n<<<END {room.nonce}>>>"
+    return "\n".join(parts).strip()
 
 
 def _head(mail: ParsedMail) -> list[str]:
@@ -264,7 +269,7 @@ def _said(who: str, told: triage.Rating, room: _Room) -> str:
     """A rating that is there already, its reasons as sentences."""
     lang = "en"         # that of the prompt
     why = "; ".join(language.t(lang, f"reason.{reason.code}", **reason.params) for reason in told.reasons)
-    return (f"{who}: urgency {told.urgency}, importance {told.importance}, category {told.category}, kind {told.kind}, "
+    return (f"--- {who}: urgency {told.urgency}, importance {told.importance}, category {told.category}, kind {told.kind}, "
             f"needs_reply {str(told.needs_reply).lower()}, confidence {told.confidence:.2f}. Why: {room.clean(why[:600])}")
 
 
