@@ -14,7 +14,7 @@ from mailhelper.models import Job, Mail, User
 from mailhelper.runner import LOST_AFTER
 from mailhelper.scope import everyone
 from mailhelper.web import compress, session
-from mailhelper.web.render import STATIC
+from mailhelper.web.render import STAMP, STATIC
 
 FOR_EVER = 31_536_000
 PACKED = ("text/", "application/javascript", "image/svg+xml")
@@ -70,12 +70,15 @@ def _from_here() -> bool:
 
 
 def static(name: str) -> Any:
-    """A file of static/; with a hash of its content in the query, browsers may keep it for ever."""
+    """A file of static/; with a hash of the content in its address, browsers may keep it for ever."""
+    stamp, _, rest = name.partition("/")
+    stamped = stamp.startswith(STAMP)
+    name = rest if stamped else name
     answer = static_file(name, root=str(STATIC))
     answer.set_header("X-Content-Type-Options", "nosniff")      # an answer of its own, without the headers of the others
     if answer.status_code != 200:
         return answer
-    if request.query.get("v"):
+    if stamped or request.query.get("v"):
         answer.set_header("Cache-Control", f"public, max-age={FOR_EVER}, immutable")
     if compress.accepted() and (answer.content_type or "").startswith(PACKED) and request.method == "GET":
         answer.body.close()

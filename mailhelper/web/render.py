@@ -19,6 +19,7 @@ from mailhelper import language
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES, STATIC = ROOT / "templates", ROOT / "static"
+STAMP = "@"             # what stands before a hash in the path of a script
 UNSAFE = re.compile("[&<>\"']").search
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 LINK = re.compile(r"https?://[^\s<>\"'()\[\]{}]{3,2000}(?<![.,;:!?])")
@@ -72,8 +73,11 @@ def page(name: str, **values: Any) -> str:
 
 
 def asset(name: str) -> str:
-    """The address of a file in static/, with a hash of its content, so that browsers may keep it for ever."""
-    return f"/static/{name}?v={_hash(name)}"
+    """The address of a file in static/, with a hash of its content, so that browsers may keep it for ever.
+
+    A script's hash stands in its path and is one for all of them, since what it imports from beside it has no address of ours.
+    """
+    return f"/static/{STAMP}{_scripts()}/{name}" if name.endswith(".js") else f"/static/{name}?v={_hash(name)}"
 
 
 def escape(value: Any) -> str:
@@ -127,6 +131,11 @@ def _template(name: str) -> _Template:
 @lru_cache
 def _hash(name: str) -> str:
     return blake2b((STATIC / name).read_bytes(), digest_size=6).hexdigest()
+
+
+@lru_cache
+def _scripts() -> str:
+    return blake2b(b"".join(path.read_bytes() for path in sorted(STATIC.glob("*.js"))), digest_size=6).hexdigest()
 
 
 @lru_cache

@@ -1,5 +1,6 @@
 """Health, readiness and metrics, for machines; nothing of anybody's mail."""
 
+import re
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from mailhelper import queue, users
 from mailhelper.models import Job
 from mailhelper.scope import Scope
 from mailhelper.web import app, ops
-from mailhelper.web.render import STATIC
+from mailhelper.web.render import STATIC, asset
 from tests.conftest import Client
 from tests.world import fill
 
@@ -90,3 +91,15 @@ def test_static_files_are_kept_for_ever_under_their_hash(nobody: Client) -> None
 def test_nothing_outside_is_served(nobody: Client, name: str) -> None:
     answer = nobody("GET", f"/static/{name}")
     assert answer.status in (403, 404) and "[metadata]" not in answer.text
+
+
+def test_scripts_and_what_they_import_are_kept_for_ever(nobody: Client) -> None:
+    """A module's imports are relative: they inherit the hash only if it stands in the path."""
+    path = asset("app.js")
+    imported = re.findall(r'from "\./([a-z]+\.js)"', (STATIC / "app.js").read_text())
+    assert len(imported) > 3 and re.fullmatch(r"/static/@[0-9a-f]{12}/app\.js", path)
+    for name in ("app.js", *imported):
+        answer = nobody("GET", path.replace("app.js", name))
+        assert answer.status == 200 and "immutable" in answer.headers["cache-control"], name
+        assert answer.headers["content-type"].startswith("text/javascript"), name
+    assert nobody("GET", "/static/@abc/../../setup.cfg").status in (403, 404)
