@@ -23,6 +23,7 @@ watch
 web.form web.compress web.render web.session web.routing web.side
 web.tags web.senders
 web.people web.styles web.matrix web.inbox web.drafts web.invitations web.judge
+web.welcome
 web.email web.largemail web.acts web.later web.outbox
 web.journal web.accounts web.providers web.jobs web.ops web.openapi
 web.routes web.app

@@ -87,6 +87,8 @@ def _submit(scope: Scope, account: Account | None) -> Any:
         return _form(typed, account, fields)
     if account is None and row.kind == "imap":
         sync.start(scope, row.id)
+        if len(accounts.listed(scope)) == 1:
+            return see_other(f"/accounts/{row.id}/welcome")
     session.toast("saved")
     return see_other("/accounts")
 

@@ -20,6 +20,7 @@ from mailhelper.web import (
     senders,
     styles,
     tags,
+    welcome,
 )  # fmt: skip
 from mailhelper.web.routing import Route
 
@@ -124,6 +125,8 @@ ROUTES: list[Route] = [
     Route("POST", "/logout", people.logout),
     Route("GET", "/", matrix.index),
     Route("POST", "/welcome/sample", matrix.load_sample),
+    Route("GET", "/accounts/<id:int>/welcome", welcome.show),
+    Route("POST", "/accounts/<id:int>/welcome", welcome.choose),
     Route("GET", "/inbox", inbox.index),
     Route("GET", "/search", inbox.search),
     Route("GET", "/email/<id:int>", email.show),

@@ -183,6 +183,10 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
         ("later-none", "later/index", {"due": [], "later": [], "awaited": []}, ann),
         ("archive", "email/archive", {"ids": [1, 2], "next": "/inbox", "action": "/inbox/bulk"}, ann),
         ("accounts", "accounts/index", {"accounts": accounts()}, view(path="/accounts")),
+        ("welcome-mailbox", "welcome/mailbox", {"account": accounts()[0], "modes": ("builtin", "none"), "syncing": job(), "arrived": rows(),
+                                                "total": 4}, view(job=job())),
+        ("welcome-mailbox-empty", "welcome/mailbox", {"account": accounts()[0], "modes": ("builtin", "llm_anonymized", "llm_original", "none"),
+                                                      "syncing": None, "arrived": [], "total": 0}, ann),
         ("accounts-none", "accounts/index", {"accounts": []}, fresh),
         ("account-new", "accounts/form", {"form": {}, "errors": {}, "test": None, "account": None}, fresh),
         (
