@@ -12,6 +12,7 @@ NUMBERS = ("MESSAGES", "UIDNEXT", "UIDVALIDITY")
 STATUS = re.compile(rb'("(?:[^"\\]|\\.)*"|[^ "(]+)? ?\((.*)\)\s*', re.DOTALL)
 NUMBER = re.compile(rb"([A-Z]+) (?:\(([^()]*)\)|(\d+))", re.IGNORECASE)
 OPENED = re.compile(rb"\* (?:(\d+) (EXISTS)|OK \[([A-Z]+) (?:\(([^()]*)\)|(\d+))\])", re.IGNORECASE)
+OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")      # RFC 8474 §7; Cyrus 3.6 gives bytes of no meaning in its STATUS
 VANISHED = re.compile(rb"\* VANISHED (?:\(EARLIER\) )?([\d:,]+)\s*", re.IGNORECASE)
 
 FIELDS = "MESSAGE-ID FROM SENDER"
@@ -90,7 +91,8 @@ def _selected(items: bytes) -> Selected:
 
 def _numbers(values: Mapping[bytes, bytes], exists: bytes) -> Selected:
     uidvalidity, uidnext, count, modseq = (int(values.get(key) or 0) for key in (b"UIDVALIDITY", b"UIDNEXT", exists, b"HIGHESTMODSEQ"))
-    return Selected(uidvalidity, uidnext, count, modseq, values.get(b"MAILBOXID", b"").decode("ascii", "replace"))
+    mailbox_id = values.get(b"MAILBOXID", b"")
+    return Selected(uidvalidity, uidnext, count, modseq, mailbox_id.decode("ascii") if OBJECT_ID.fullmatch(mailbox_id) else "")
 
 
 def resync(client: Client, name: str, uidvalidity: int, modseq: int) -> Changes:

@@ -9,8 +9,10 @@ from mailhelper import imap, ratings
 from mailhelper.imapwire import Wire
 from mailhelper.models import Egress, Folder, Mail
 from mailhelper.scope import Scope
+from tests.servers import cyrus as cyruses
 from tests.servers import dovecot as dovecots
 from tests.servers.box import Box, new_uidvalidity
+from tests.servers.cyrus import Cyrus
 from tests.servers.dovecot import Dovecot
 
 pytestmark = [pytest.mark.servers, pytest.mark.skipif(not dovecots.available(), reason="no dovecot here"),
@@ -25,15 +27,21 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module", params=list(KINDS), ids=lambda kind: kind.replace(" ", "-"))
-def server(request: pytest.FixtureRequest) -> Iterator[Dovecot]:
+@pytest.fixture(scope="module", params=[*KINDS, "Cyrus"], ids=lambda kind: kind.replace(" ", "-"))
+def server(request: pytest.FixtureRequest) -> Iterator[Dovecot | Cyrus]:
+    if request.param == "Cyrus":
+        if not cyruses.available():
+            pytest.skip("Cyrus is not there (python -m tests.servers.cyrus)")
+        with Cyrus() as cyrus:
+            yield cyrus
+        return
     with Dovecot(without=KINDS[request.param], separator="/") as server:
         server.kind = request.param
         yield server
 
 
 @pytest.fixture
-def box(ann: Scope, server: Dovecot) -> Box:
+def box(ann: Scope, server: Any) -> Box:
     return Box(ann, server)
 
 
@@ -56,7 +64,7 @@ def spoken(said: list[str]) -> list[str]:
     return [command for command in said if command not in ("CAPABILITY", "LOGIN", "ENABLE", "NAMESPACE", "LOGOUT")]
 
 
-def test_a_sync_without_changes_asks_no_more_than_it_must(box: Box, server: Dovecot, said: list[str]) -> None:
+def test_a_sync_without_changes_asks_no_more_than_it_must(box: Box, server: Any, said: list[str]) -> None:
     folders = [f"Folder {number}" for number in range(10)]
     box.deliver(*range(20))
     for folder in folders:
@@ -66,7 +74,7 @@ def test_a_sync_without_changes_asks_no_more_than_it_must(box: Box, server: Dove
     box.scope.delete(Egress).execute()
     assert box.counts() == (0, 0, 0, 0)
     expected = {
-        "all that Dovecot knows": ["LIST"],
+        "all that Dovecot knows": ["LIST"], "Cyrus": ["LIST"],
         "no QRESYNC, no LIST-STATUS": ["LIST", *["STATUS"] * 12],
         "RFC 3501 alone": ["LIST", *["EXAMINE", "UID FETCH"] * 11, "EXAMINE"],      # an empty folder has no flags
     }
@@ -110,7 +118,9 @@ def on_the_server(box: Box) -> set[tuple[str, int, tuple[str, ...]]]:
     return found
 
 
-def test_new_uids_make_no_doubles_and_fetch_nothing_again(box: Box, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_uids_make_no_doubles_and_fetch_nothing_again(box: Box, server: Dovecot | Cyrus, monkeypatch: pytest.MonkeyPatch) -> None:
+    if isinstance(server, Cyrus):
+        pytest.skip("Cyrus keeps its numbers")
     box.deliver(*range(5))
     box.server.deliver([b"Subject: no id\r\nFrom: x@y.example\r\n\r\nText"], "INBOX", box.user)
     box.sync()
@@ -133,7 +143,7 @@ def test_a_renamed_folder_and_moved_mails_are_not_fetched_again(box: Box, monkey
     with box.server.session(box.user) as session:
         assert session.rename('"Old/B&APw-ro"', '"New &- bold"')[0] == "OK"
     box.act("INBOX", ("COPY", "1", '"New &- bold"'), ("STORE", "1", "+FLAGS", "(\\Deleted)"), ("EXPUNGE",))
-    monkeypatch.setattr(imap.Mailbox, "fetch", lambda self, uids: pytest.fail(f"fetched {uids}"))
+    monkeypatch.setattr(imap.Mailbox, "fetch", lambda self, uids: iter(()) if not uids else pytest.fail(f"fetched {uids}"))
     assert box.sync()["deleted"] == 0
     assert {mail.id for mail in box.scope.select(Mail)} == ids and mirrored(box) == on_the_server(box)
 
@@ -145,3 +155,23 @@ def test_copies_in_several_folders_and_doubles_in_one_are_all_kept(box: Box) -> 
     assert mirrored(box) == on_the_server(box)
     box.act("INBOX", ("STORE", "2", "+FLAGS", "(\\Deleted)"), ("EXPUNGE",))
     assert box.counts() == (0, 0, 0, 1) and mirrored(box) == on_the_server(box)
+
+
+def test_an_id_of_the_server_is_enough_to_know_a_mail_again(box: Box, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not isinstance(server, Cyrus):
+        pytest.skip("only Cyrus gives ids")
+    box.deliver(1, 2)
+    box.deliver("x", folder="Projects")
+    box.sync()
+    assert all(mail.object_key for mail in box.scope.select(Mail)) and len({bytes(mail.object_key) for mail in box.scope.select(Mail)}) == 3
+    box.act("INBOX", ("MOVE", "1", "Projects"))
+    survey, asked = imap.Mailbox.survey, []
+
+    def listening(self: imap.Mailbox, uids: Any, header: bool = False) -> Any:
+        asked.append(header)
+        return survey(self, uids, header)
+
+    monkeypatch.setattr(imap.Mailbox, "survey", listening)
+    monkeypatch.setattr(imap.Mailbox, "fetch", lambda self, uids: iter(()) if not uids else pytest.fail(f"fetched {uids}"))
+    assert box.counts() == (0, 0, 1, 0) and asked == [False]
+    assert mirrored(box) == on_the_server(box)
