@@ -18,14 +18,14 @@ styles drafts enclosures compose
 ageing
 ratings
 brief judge replies batch
-places journal acts preparer prefetch folders state sync outbox importer samplemail sample
+places journal acts preparer prefetch folders state sync preview outbox importer samplemail sample
 watch
 web.form web.compress web.render web.session web.routing web.side
 web.tags web.senders
 web.people web.styles web.matrix web.inbox web.drafts web.invitations web.judge
 web.welcome
 web.email web.largemail web.acts web.later web.outbox
-web.journal web.accounts web.providers web.jobs web.ops web.openapi
+web.journal web.accounts web.filters web.providers web.jobs web.ops web.openapi
 web.routes web.app
 worker serve demo doctor cli __main__
 """.split()

@@ -258,6 +258,15 @@ def _server(values: Any, old: dict[str, Any] | None, field: str, wrong: dict[str
     return {name: merged.get(name) for name in SERVER}
 
 
+def checked_filters(values: Any) -> dict[str, Any] | None:
+    """Filters as they are kept, None for none.  Raises Invalid with the wrong fields."""
+    wrong: dict[str, Any] = {}
+    filters = _filters(values, wrong)
+    if wrong:
+        raise Invalid(fields=wrong)
+    return filters
+
+
 def _filters(values: Any, wrong: dict[str, Any]) -> dict[str, Any] | None:
     if not values:
         return None

@@ -1,5 +1,6 @@
 """The folders of an account: which its server has, which of them are wanted, and the rows that stand for them here."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -30,6 +31,21 @@ def wanted(filters: Mapping[str, Any], name: str, role: str) -> bool:
     return role not in LEFT_OUT and name not in filters.get("exclude", [])
 
 
+def criteria(filters: Mapping[str, Any]) -> list[Any]:
+    """What to search for in a folder under these filters (RFC 9051 §6.4.4); [] for all mails."""
+    found: list[Any] = []
+    if filters.get("since"):
+        found += ["SINCE", dt.date.fromisoformat(filters["since"])]
+    if filters.get("unseen"):
+        found += ["UNSEEN"]
+    return found
+
+
+def rank(name: str, role: str) -> tuple[int, str]:
+    """The order in which folders are fetched, and filled up to a limit."""
+    return ORDER.index(role if role in ORDER else ""), name.casefold()
+
+
 def match(scope: Scope, account: Account, box: Mailbox) -> tuple[list[Place], list[Folder]]:
     """The folders to look at in the order of fetching, and rows of folders that the server has no more.
 
@@ -53,7 +69,7 @@ def match(scope: Scope, account: Account, box: Mailbox) -> tuple[list[Place], li
             found.append(Place(row, one.name, want, numbers))
     gone = [row for row in rows.values() if row.gone_at is None]
     _doubt(box, gone)
-    return sorted(found, key=lambda place: (ORDER.index(place.folder.role if place.folder.role in ORDER else ""), place.name.casefold())), gone
+    return sorted(found, key=lambda place: rank(place.name, place.folder.role)), gone
 
 
 def _held(scope: Scope, account: Account) -> set[int]:

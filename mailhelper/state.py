@@ -1,6 +1,5 @@
 """What one folder has, there and here: read in full at first, by its changes afterwards, and not at all while its numbers are the same."""
 
-import datetime as dt
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from peewee import Expression
 
 from mailhelper.db import rows
 from mailhelper.errors import Refused, Unreachable
-from mailhelper.folders import Place
+from mailhelper.folders import Place, criteria
 from mailhelper.imap import Mailbox, Selected
 from mailhelper.imapfetch import Flags, flags_of
 from mailhelper.journal import NEVER, Unsettled
@@ -138,19 +137,11 @@ class Look:
         taken = {uid for folder_id, uid in self.unsettled.taken if folder_id == state.folder.id}
         missing = uids - taken
         state.settled &= len(missing) == len(uids)
-        if missing and (criteria := self._criteria()):
-            missing &= set(self.box.uids(criteria))
+        if missing and (wanted := criteria(self.filters)):
+            missing &= set(self.box.uids(wanted))
         if newest := self.filters.get("newest"):
             missing &= set(sorted(state.there, reverse=True)[:newest])
         state.missing = sorted(missing, reverse=True)
-
-    def _criteria(self) -> list[Any]:
-        criteria: list[Any] = []
-        if self.filters.get("since"):
-            criteria += ["SINCE", dt.date.fromisoformat(self.filters["since"])]
-        if self.filters.get("unseen"):
-            criteria += ["UNSEEN"]
-        return criteria
 
     def _renumber(self, folder: Folder, numbers: Selected) -> None:
         """Where UIDVALIDITY changed (RFC 9051 §2.3.1.1) the UIDs here mean nothing: the mails are known again by what they are."""

@@ -5,14 +5,33 @@ import signal
 
 from huey import crontab
 
-from mailhelper import acts, ageing, batch, db, habits, importer, judge, largemail, limits, logs, outbox, queue, removal, replies, runner, sync
+from mailhelper import (
+    acts,
+    ageing,
+    batch,
+    db,
+    habits,
+    importer,
+    judge,
+    largemail,
+    limits,
+    logs,
+    outbox,
+    preview,
+    queue,
+    removal,
+    replies,
+    runner,
+    sync,
+)
 from mailhelper.config import config
 from mailhelper.db import db as database
 from mailhelper.process import die_with_parent
 from mailhelper.queue import huey
 from mailhelper.scope import purge_grants
 
-__all__ = ["acts", "batch", "huey", "importer", "judge", "largemail", "outbox", "replies", "sync"]      # imported for the job kinds they register
+# Imported for the job kinds they register.
+__all__ = ["acts", "batch", "huey", "importer", "judge", "largemail", "outbox", "preview", "replies", "sync"]
 
 
 logs.setup(config.log_level)

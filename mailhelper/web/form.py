@@ -20,6 +20,11 @@ def text(name: str, default: str = "") -> str:
     return (request.query.getunicode(name, default) if value is None else value).strip()
 
 
+def texts(name: str) -> list[str]:
+    """All form fields of that name, as checkboxes have it."""
+    return [value for value in request.forms.decode().getall(name) if value]
+
+
 def given(*names: str) -> dict[str, str]:
     """The form fields of these names that the form has, as typed."""
     return {name: value for name in names if (value := request.forms.getunicode(name)) is not None}

@@ -200,6 +200,12 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
             },
             ann,
         ),
+        ("filters", "accounts/filters", {
+            "account": {"id": 1, "name": "Home"}, "form": {"newest": 500}, "errors": {"largest": "From 1 to 100."}, "job": None,
+            "folders": [{"name": "INBOX", "wanted": True, "there": 6046, "mails": 500}, {"name": "Junk", "wanted": False, "there": 3, "mails": 0}],
+            "total": 500}, ann),
+        ("filters-none", "accounts/filters", {
+            "account": {"id": 1, "name": "Home"}, "form": {}, "errors": {}, "job": job("running"), "folders": [], "total": None}, ann),
         (
             "account-wrong",
             "accounts/form",
