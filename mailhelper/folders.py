@@ -61,9 +61,9 @@ def match(scope: Scope, account: Account, box: Mailbox) -> tuple[list[Place], li
     for one, numbers in census:
         row = rows.pop(keys[one.name], None)
         if row is None:
-            row, numbers = _new(scope, account, box, one, numbers, lost)
+            row = _new(scope, account, box, one, lost)
             rows.pop(bytes(row.name_key), None)
-        _follow(scope, row, one, keys[one.name], numbers)
+        _follow(scope, row, one, keys[one.name])
         want = wanted(account.filters or {}, one.name, one.role)
         if want or row.id in held:      # a mail put into Trash here is followed there
             found.append(Place(row, one.name, want, numbers))
@@ -78,20 +78,23 @@ def _held(scope: Scope, account: Account) -> set[int]:
     return {id for id, in scope.select(Folder, Folder.id).where(Folder.account == account, some).tuples()}
 
 
-def _new(scope: Scope, account: Account, box: Mailbox, one: Listed, numbers: Selected | None,
-         lost: dict[bytes, Folder]) -> tuple[Folder, Selected | None]:
+def _new(scope: Scope, account: Account, box: Mailbox, one: Listed, lost: dict[bytes, Folder]) -> Folder:
     """The row of a folder that had another name until now, or a fresh one."""
-    if lost and numbers is None:
+    row = None
+    if lost:
         try:
-            numbers = box.status(one.name)
-        except Refused:
-            numbers = None
-    if numbers and numbers.mailbox_id and (row := lost.pop(scope.vault.lookup("mailbox", numbers.mailbox_id), None)):
-        return row, numbers
-    return scope.create(Folder, account=account, name=one.name, name_key=scope.vault.lookup("folder", one.name), role=one.role), numbers
+            row = lost.pop(mailbox_key(scope, box.examine(one.name)), None)
+        except Refused:     # reading it shows what is wrong
+            row = None
+    return row or scope.create(Folder, account=account, name=one.name, name_key=scope.vault.lookup("folder", one.name), role=one.role)
 
 
-def _follow(scope: Scope, row: Folder, one: Listed, name_key: bytes, numbers: Selected | None) -> None:
+def mailbox_key(scope: Scope, numbers: Selected) -> bytes:
+    """The keyed hash of the server's id of a folder, b"" without one."""
+    return scope.vault.lookup("mailbox", numbers.mailbox_id) if numbers.mailbox_id else b""
+
+
+def _follow(scope: Scope, row: Folder, one: Listed, name_key: bytes) -> None:
     """Keep the row in step with what the server lists."""
     news: dict[str, Any] = {}
     if bytes(row.name_key) != name_key:
@@ -100,10 +103,6 @@ def _follow(scope: Scope, row: Folder, one: Listed, name_key: bytes, numbers: Se
         news["role"] = one.role
     if row.gone_at:
         news["gone_at"] = None
-    if numbers and numbers.mailbox_id:
-        mailbox_key = scope.vault.lookup("mailbox", numbers.mailbox_id)
-        if bytes(row.mailbox_key or b"") != mailbox_key:
-            news["mailbox_key"] = mailbox_key
     if news:
         scope.update(Folder, **news).where(Folder.id == row.id).execute()
         for name, value in news.items():

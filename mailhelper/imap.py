@@ -340,5 +340,5 @@ def _login_failure(words: str, host: str) -> errors.Error:
 
 def _selected(answer: dict[bytes, Any]) -> Selected:
     """Numbers of SELECT; 0 for what the server left out."""
-    uidvalidity, uidnext, exists, modseq = (int(answer.get(key) or 0) for key in (b"UIDVALIDITY", b"UIDNEXT", b"EXISTS", b"HIGHESTMODSEQ"))
-    return Selected(uidvalidity, uidnext, exists, modseq)
+    mailbox_id = answer.get(b"MAILBOXID")
+    return imapstate.numbers({**answer, b"MAILBOXID": mailbox_id[-1] if mailbox_id else b""}, b"EXISTS")

@@ -12,7 +12,7 @@ NUMBERS = ("MESSAGES", "UIDNEXT", "UIDVALIDITY")
 STATUS = re.compile(rb'("(?:[^"\\]|\\.)*"|[^ "(]+)? ?\((.*)\)\s*', re.DOTALL)
 NUMBER = re.compile(rb"([A-Z]+) (?:\(([^()]*)\)|(\d+))", re.IGNORECASE)
 OPENED = re.compile(rb"\* (?:(\d+) (EXISTS)|OK \[([A-Z]+) (?:\(([^()]*)\)|(\d+))\])", re.IGNORECASE)
-OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")      # RFC 8474 §7; Cyrus 3.6 gives bytes of no meaning in its STATUS
+OBJECT_ID = re.compile(rb"\(?([A-Za-z0-9_-]{1,255})\)?")      # RFC 8474 §7
 VANISHED = re.compile(rb"\* VANISHED (?:\(EARLIER\) )?([\d:,]+)\s*", re.IGNORECASE)
 
 FIELDS = "MESSAGE-ID FROM SENDER"
@@ -49,8 +49,8 @@ class Facts(NamedTuple):
 
 def status_items(capabilities: frozenset[str]) -> list[str]:
     """What to ask STATUS for."""
-    more = {"HIGHESTMODSEQ": "CONDSTORE", "MAILBOXID": "OBJECTID"}
-    return [*NUMBERS, *(item for item, capability in more.items() if capability in capabilities)]
+    # Not for MAILBOXID: Cyrus 3.6 gives bytes of no meaning then, or hangs up.  It comes when a folder is opened.
+    return [*NUMBERS, *(["HIGHESTMODSEQ"] if "CONDSTORE" in capabilities else [])]
 
 
 def object_item(capabilities: frozenset[str]) -> str:
@@ -86,13 +86,14 @@ def _statuses(answers: Sequence[Any]) -> Iterator[tuple[bytes, Selected]]:
 
 
 def _selected(items: bytes) -> Selected:
-    return _numbers({key.upper(): text or number for key, text, number in NUMBER.findall(items)}, b"MESSAGES")
+    return numbers({key.upper(): text or number for key, text, number in NUMBER.findall(items)}, b"MESSAGES")
 
 
-def _numbers(values: Mapping[bytes, bytes], exists: bytes) -> Selected:
+def numbers(values: Mapping[bytes, Any], exists: bytes) -> Selected:
+    """What a server said of a folder, by the names of its answers; `exists`: what it calls the number of mails."""
     uidvalidity, uidnext, count, modseq = (int(values.get(key) or 0) for key in (b"UIDVALIDITY", b"UIDNEXT", exists, b"HIGHESTMODSEQ"))
-    mailbox_id = values.get(b"MAILBOXID", b"")
-    return Selected(uidvalidity, uidnext, count, modseq, mailbox_id.decode("ascii") if OBJECT_ID.fullmatch(mailbox_id) else "")
+    mailbox_id = OBJECT_ID.fullmatch(values.get(b"MAILBOXID") or b"")
+    return Selected(uidvalidity, uidnext, count, modseq, mailbox_id[1].decode("ascii") if mailbox_id else "")
 
 
 def resync(client: Client, name: str, uidvalidity: int, modseq: int) -> Changes:
@@ -115,7 +116,7 @@ def resync(client: Client, name: str, uidvalidity: int, modseq: int) -> Changes:
                 if item.uid:
                     flags[item.uid] = item.flags or ()
     wire.state = "SELECTED"
-    return Changes(_numbers(values, b"EXISTS"), flags, vanished)
+    return Changes(numbers(values, b"EXISTS"), flags, vanished)
 
 
 def survey(wire: Wire, uids: Sequence[int], object_id: str, header: bool) -> Iterator[Facts]:

@@ -199,8 +199,10 @@ class Sync:
         for state in states:
             if state.complete:
                 self._flags(state)
-                numbers = dict(zip(NUMBERS, state.numbers[1:4], strict=True)) if state.settled and state.numbers else {}
-                self.scope.update(Folder, scanned_at=at, error=None, **numbers).where(Folder.id == state.folder.id).execute()
+                news: dict[str, Any] = dict(zip(NUMBERS, state.numbers[1:4], strict=True)) if state.settled and state.numbers else {}
+                if state.numbers and (key := folders.mailbox_key(self.scope, state.numbers)):
+                    news["mailbox_key"] = key
+                self.scope.update(Folder, scanned_at=at, error=None, **news).where(Folder.id == state.folder.id).execute()
         self._delete(gone)
         if self._gone and not self._cut_short:
             self.scope.update(Folder, gone_at=at).where(Folder.id << self._gone).execute()

@@ -71,7 +71,7 @@ class Cyrus(Server):
             (self.folder / name).mkdir()
         (self.folder / "imapd.conf").write_text(self._configuration())
         (self.folder / "cyrus.conf").write_text(self._services())
-        for number in range(1, 60):
+        for number in range(1, 25):
             self._add(f"user{number}")
         for path in (self.folder, *self.folder.rglob("*")):
             if self.user:
