@@ -9,19 +9,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mailhelper import __version__, accounts, db, demo, importer, jobs, logs, mails, queue, runner, serve, sync, users, worker
+from mailhelper import __version__, accounts, db, demo, diagnosis, importer, jobs, logs, mails, queue, runner, serve, sync, users, worker
 from mailhelper.config import config, shown
 from mailhelper.db import db as database
 from mailhelper.doctor import checks
 from mailhelper.errors import Conflict, Error, Invalid, NotFound
-from mailhelper.imap import Probe
-from mailhelper.language import t
 from mailhelper.models import ACTIVE, COMPLETED, Account, Job
 from mailhelper.scope import Scope
 from mailhelper.web.routing import to_json
 
 assert worker.huey      # imported for the job kinds it registers
 LANG = "en"
+MARKS = {diagnosis.GOOD: "ok  ", diagnosis.HINT: "hint", diagnosis.BAD: "BAD "}
 WITHOUT_SCHEMA = ("config", "doctor", "db", "run")      # commands that may meet a database that is not up to date
 
 
@@ -90,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
             ("--username", {"help": "default: the address"}), ("--name", {"help": "default: the address"}), ("--fingerprint", {"default": ""}),
             ("--mode", {"choices": accounts.MODES, "default": "builtin"}), under=boxes)
     command("list", account_list, "mailboxes of a user", user, as_json, under=boxes)
-    command("test", account_test, "connect and sign in", ("id", {}), user, under=boxes)
+    command("test", account_test, "examine the way to its server, step by step", ("id", {}), user, as_json, under=boxes)
     command("sync", sync_now, "fetch mail now", user, ("--account", {"metavar": "ID"}))
     command("import", import_now, "take mail from mbox, Maildir, .eml or a folder of them", ("path", {"type": Path}), user,
             ("--name", {"default": "Import"}), ("--address", {"default": "", "help": "whose mail it is"}))
@@ -180,13 +179,15 @@ def account_list(asked: argparse.Namespace) -> None:
 
 def account_test(asked: argparse.Namespace) -> int:
     with database.connection_context(), opened(asked.user) as scope:
-        probe: Probe = accounts.test(scope, {}, asked.id)
-    if not probe.ok:
-        say(t(LANG, f"error.{probe.code}", **probe.params), *([f"fingerprint: {probe.fingerprint}"] if probe.fingerprint else []))
-        return 1
-    say(t(LANG, "account.test_ok"))
-    out({"ok": True, "capabilities": sorted(probe.capabilities), "folders": [one.name for one in probe.folders]})
-    return 0
+        account = scope.get(Account, asked.id)
+        if account.kind != "imap":
+            raise Invalid("local_account")
+        lines = [diagnosis.told(one, LANG) for one in diagnosis.examine(accounts.server(account), accounts.door(scope))]
+    if asked.json:
+        out(lines)
+    for line in [] if asked.json else lines:
+        out(f"{MARKS[line['state']]} {line['title']}: {line['text']}")
+    return int(any(line["state"] == diagnosis.BAD for line in lines))
 
 
 def sync_now(asked: argparse.Namespace) -> int:

@@ -136,8 +136,14 @@ class Connection:
 
     def certificate(self) -> str:
         """SHA-256 of the certificate in use, "" without TLS."""
-        der = self.sock.getpeercert(binary_form=True) if isinstance(self.sock, ssl.SSLSocket) else None
+        der = self.encryption()[1]
         return fingerprint_of(der) if der else ""
+
+    def encryption(self) -> tuple[str, bytes]:
+        """The protocol's version and the certificate in use (DER); both empty without TLS."""
+        if not isinstance(self.sock, ssl.SSLSocket):
+            return "", b""
+        return self.sock.version() or "", self.sock.getpeercert(binary_form=True) or b""
 
     def abort(self) -> None:
         """Wake whoever waits on this connection in another thread; their read ends at once.  Close it all the same."""

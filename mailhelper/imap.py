@@ -6,18 +6,18 @@ may repeat what we sent.  Reading never sets a flag: folders are opened with EXA
 
 import imaplib
 import logging
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from mailhelper import errors, imapfetch, imapfolders, imapidle, imaplarge, imapstate, imapwrite
+from mailhelper import errors, imapcheck, imapfetch, imapfolders, imapidle, imaplarge, imaplogin, imapstate, imapwrite
 from mailhelper.egress import Connection, Door
+from mailhelper.imapcheck import Measures
 from mailhelper.imapfolders import Folder
 from mailhelper.imapstate import Changes, Facts, Selected
-from mailhelper.imapwire import Client, Wire, is_in_use
+from mailhelper.imapwire import Client, Wire
 from mailhelper.imapwrite import Moved
 
 log = logging.getLogger(__name__)
@@ -64,13 +64,16 @@ class Probe(NamedTuple):
 
 
 @contextmanager
-def open(server: Server, door: Door, timeout: float | None = None) -> Iterator["Mailbox"]:
+def open(server: Server, door: Door, timeout: float | None = None, on: Callable[[str], None] = lambda place: None) -> Iterator["Mailbox"]:
     """The mailbox, signed in; signed out again at the end.  `timeout`: seconds without a byte from the server, else SILENCE.
+
+    `on` hears how far it is: connected, greeted (and encrypted), signed_in.
 
     Raises Refused (egress_*, not_imap, starttls_missing, login_needs_tls, command_refused), BadCertificate, BadLogin, Busy or Unreachable.
     """
     timeout = timeout or SILENCE
     with door.connect(server.host, server.port, "imap", min(timeout, GREETING_SECONDS)) as connection:
+        on("connected")
         if server.security == "tls":
             connection.start_tls(server.host, server.fingerprint)
         with translated(server.host):
@@ -79,7 +82,9 @@ def open(server: Server, door: Door, timeout: float | None = None) -> Iterator["
             with translated(server.host):
                 if server.security == "starttls":
                     client.wire.start_tls(server.host, server.fingerprint)
-                _sign_in(client, server)
+                on("greeted")
+                imaplogin.sign_in(client.wire, server.username, server.password, server.security != "none")
+                on("signed_in")
                 mailbox = Mailbox(client, connection)
             yield mailbox
         finally:
@@ -92,7 +97,7 @@ def probe(server: Server, door: Door) -> Probe:
         with open(server, door, PROBE_SECONDS) as mailbox:
             return Probe(True, "", {}, mailbox.fingerprint, mailbox.capabilities, tuple(mailbox.folders()))
     except errors.BadCertificate as error:
-        seen = error.params.get("fingerprint") or _look(server, door)
+        seen = error.params.get("fingerprint") or look(server, door)
         return Probe(False, error.code, error.params | {"fingerprint": seen}, seen, frozenset(), ())
     except errors.Error as error:
         return Probe(False, error.code, error.params, "", frozenset(), ())
@@ -254,6 +259,15 @@ class Mailbox:
         with translated(self.host):
             return imapidle.wait(self._wire, seconds)
 
+    def measure(self) -> Measures:
+        """How it answers, and how full it is; opens the inbox for reading."""
+        with translated(self.host):
+            return imapcheck.measure(self._client, self.capabilities)
+
+    def encryption(self) -> tuple[str, bytes]:
+        """("TLSv1.3", the certificate in DER); ("", b"") without."""
+        return self._connection.encryption()
+
     def abort(self) -> None:
         """Break the connection off, from any thread: whoever waits for the server gets Unreachable at once."""
         self._wire.broken = True
@@ -297,7 +311,7 @@ class Mailbox:
             raise errors.Refused("folder_refused", host=self.host, folder=folder) from None
 
 
-def _look(server: Server, door: Door) -> str:
+def look(server: Server, door: Door) -> str:
     """The fingerprint of a certificate that did not convince, so that a person can compare and pin it; "" if it cannot be had."""
     try:
         with door.connect(server.host, server.port, "imap", PROBE_SECONDS) as connection, translated(server.host):
@@ -306,36 +320,6 @@ def _look(server: Server, door: Door) -> str:
             return Wire(connection).look(server.host)
     except errors.Error:
         return ""
-
-
-def _sign_in(client: Client, server: Server) -> None:
-    """LOGIN, or AUTHENTICATE PLAIN (RFC 4616) where LOGIN is off or could not carry the characters."""
-    wire = client.wire
-    if wire.state == "AUTH":
-        return      # PREAUTH
-    if re.search(r"[\r\n\0]", server.username + server.password):
-        raise errors.BadLogin(host=server.host)
-    disabled, plain = "LOGINDISABLED" in wire.capabilities, "AUTH=PLAIN" in wire.capabilities
-    if disabled and not plain:
-        raise errors.Refused("login_needs_tls" if server.security == "none" else "login_method_missing", host=server.host)
-    user, password = server.username.encode(), server.password.encode()
-    try:
-        if plain and (disabled or not (user.isascii() and password.isascii())):
-            wire.authenticate("PLAIN", lambda _: b"\0" + user + b"\0" + password)
-        else:
-            wire.login_quoted(user, password)
-    except imaplib.IMAP4.error as error:
-        raise _login_failure(str(error), server.host) from None
-
-
-def _login_failure(words: str, host: str) -> errors.Error:
-    if is_in_use(words):
-        return errors.Busy("server_busy", host=host)
-    if re.search(r"PRIVACYREQUIRED", words, re.IGNORECASE):
-        return errors.Refused("login_needs_tls", host=host)
-    if re.search(r"app(lication)?[- ]specific password|app password", words, re.IGNORECASE):
-        return errors.BadLogin("login_app_password", host=host)
-    return errors.BadLogin(host=host)
 
 
 def _selected(answer: dict[bytes, Any]) -> Selected:

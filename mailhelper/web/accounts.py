@@ -4,7 +4,7 @@ from typing import Any
 
 from bottle import response
 
-from mailhelper import accounts, mailhosts, pace, removal, sync
+from mailhelper import accounts, mailhosts, pace, removal, status, sync
 from mailhelper.errors import Invalid, sentence
 from mailhelper.imap import Probe
 from mailhelper.language import t
@@ -35,7 +35,7 @@ def index(scope: Scope) -> str:
 
 
 def new(scope: Scope) -> str:
-    return _form({"security": "tls", "mode": "builtin", "judge": "unsure"})
+    return _form(scope, {"security": "tls", "mode": "builtin", "judge": "unsure"})
 
 
 def edit(scope: Scope, id: int) -> str:
@@ -44,7 +44,7 @@ def edit(scope: Scope, id: int) -> str:
     values = {"name": account.name, "address": account.address, "mode": account.mode, "judge": account.judge,
               "signature": account.signature or "", "background": account.background, "interval": account.interval or pace.INTERVAL,
               **{name: server.get(name, "") for name in (*SERVER_FIELDS, "port")}}
-    return _form(values, account)
+    return _form(scope, values, account)
 
 
 def add(scope: Scope) -> Any:
@@ -74,17 +74,17 @@ def _submit(scope: Scope, account: Account | None) -> Any:
     if act == "propose" or (act != "propose" and typed["address"] and not typed["host"]):
         typed |= _proposed(typed)
         if act == "propose":
-            return _form(typed, account)
+            return _form(scope, typed, account)
     typed["username"] = typed["username"] or typed["address"]
     try:
         values = _values(typed, account)
         if act == "test":
-            return _form(typed, account, test=_told(accounts.test(scope, values, account.id if account else None)))
+            return _form(scope, typed, account, test=_told(accounts.test(scope, values, account.id if account else None)))
         row = accounts.change(scope, account.id, values) if account else accounts.create(scope, values)
     except Invalid as error:
         response.status = error.status
         fields = {name.removeprefix("imap."): words for name, words in error.field_sentences(lang()).items()}
-        return _form(typed, account, fields)
+        return _form(scope, typed, account, fields)
     if account is None and row.kind == "imap":
         sync.start(scope, row.id)
         if len(accounts.listed(scope)) == 1:
@@ -122,9 +122,12 @@ def _told(probe: Probe) -> dict[str, Any]:
     return {"ok": probe.ok, "sentence": words, "fingerprint": probe.fingerprint if pinnable else None, "folders": [one.name for one in probe.folders]}
 
 
-def _form(values: dict[str, Any], account: Account | None = None, errors: dict[str, str] | None = None, test: dict[str, Any] | None = None) -> str:
+def _form(scope: Scope, values: dict[str, Any], account: Account | None = None, errors: dict[str, str] | None = None,
+          test: dict[str, Any] | None = None) -> str:
     shown = {"id": account.id, "name": account.name, "kind": account.kind} if account else None
-    return page("accounts/form", form=values, errors=errors or {}, test=test, account=shown, modes=accounts.MODES, judges=accounts.JUDGE)
+    follows = status.of(scope, account.id, lang()) if account and account.kind == "imap" else None
+    return page("accounts/form", form=values, errors=errors or {}, test=test, account=shown, modes=accounts.MODES, judges=accounts.JUDGE,
+                status=follows)
 
 
 # ── sync ──

@@ -3,6 +3,7 @@
 from mailhelper.web import (
     accounts,
     acts,
+    diagnosis,
     drafts,
     email,
     filters,
@@ -190,6 +191,8 @@ ROUTES: list[Route] = [
     Route("GET", "/accounts/<id:int>/filters", filters.show),
     Route("POST", "/accounts/<id:int>/filters", filters.save),
     Route("POST", "/accounts/renew", accounts.renew),
+    Route("GET", "/accounts/<id:int>/diagnosis", diagnosis.show),
+    Route("POST", "/accounts/<id:int>/diagnosis", diagnosis.start),
     Route("GET", "/jobs", jobs.index),
     Route("GET", "/jobs/<id:int>", jobs.show),
     Route("GET", "/settings", people.settings_page),
@@ -243,6 +246,15 @@ ROUTES: list[Route] = [
           example={"ok": True, "error": None, "fingerprint": "", "capabilities": ["IDLE"], "folders": [{"name": "INBOX", "role": "inbox"}]}),
     Route("POST", "/api/accounts/<id:int>/preview", filters.api_preview, token="write", summary="Count how many mails filters would mean, by folder",
           body={"filters": {"newest": 500}}, example=QUEUED, status=202),
+    Route("GET", "/api/accounts/<id:int>/status", diagnosis.api_status, token="read", summary="How it stands with a mailbox", example={
+        "synced_at": "2026-11-20T09:12:00.000Z", "tried_at": "2026-11-20T09:12:00.000Z", "next_at": "2026-11-20T09:27:00.000Z", "listening": "idle",
+        "stopped": False, "failures": 0, "error": None, "background_until": "2026-12-20T09:12:00.000Z", "folders_failed": [],
+        "runs": [{"task_id": "12", "status": "completed", "at": "2026-11-20T09:12:00.000Z", "by_itself": True, "new": 3, "error": None}]}),
+    Route("POST", "/api/accounts/<id:int>/diagnosis", diagnosis.start, token="write", summary="Examine the way to its server", body={},
+          example=QUEUED, status=202),
+    Route("GET", "/api/accounts/<id:int>/diagnosis", diagnosis.api_show, token="read", summary="The newest examination", example={
+        "task_id": "12", "status": "completed", "at": "2026-11-20T09:12:00.000Z",
+        "findings": [{"part": "login", "title": "Signing in", "state": "good", "text": "User name and password are right (40 ms)."}]}),
     Route("GET", "/api/accounts/<id:int>/folders", accounts.api_folders, token="read", summary="Folders of a mailbox", example=items(
         {"id": 1, "name": "INBOX", "role": "inbox", "total": 10, "unread": 2, "synced_at": "2026-11-20T09:12:00.000Z", "error": None})),
     Route("GET", "/api/emails", inbox.api_list, token="read", summary="Mails, filtered and sorted", query=LIST_QUERY, example=items(ROW)),

@@ -262,6 +262,21 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
         ("trusted", "senders/trusted", TRUSTED, ann),
         ("trusted-none", "senders/trusted", {**TRUSTED, "entries": [], "boxes": [(1, "Home")], "errors": {"entry": "Please fill this in."}}, ann),
         ("settings", "settings/index", SETTINGS, ann),
+        ("account-status", "accounts/form", {"form": FORM, "errors": {}, "test": None, "account": accounts()[0], "status": {
+            "synced_at": NOW, "tried_at": NOW, "next_at": None, "listening": "idle", "stopped": True, "failures": 1, "background_until": NOW,
+            "error": {"code": "login_failed", "message": "The server did not accept the password."},
+            "folders_failed": [{"id": 1, "name": "Old", "error": {"code": "folder_refused", "message": "“Old” was not opened."}}],
+            "runs": [{"task_id": "4", "status": "completed", "at": NOW, "by_itself": True, "new": 2, "error": None},
+                     {"task_id": "3", "status": "failed", "at": NOW, "by_itself": False, "new": None,
+                      "error": {"code": "login_failed", "message": "The server did not accept the password."}}]}}, ann),
+        ("diagnosis", "accounts/diagnosis", {"account": {"id": 1, "name": "Home"}, "at": NOW, "job": None, "busy": False, "lines": [
+            {"part": "login", "title": "Signing in", "state": "good", "text": "It works."},
+            {"part": "idle", "title": "News at once", "state": "hint", "text": "The server cannot."},
+            {"part": "quota", "title": "Space", "state": "bad", "text": "Full."}]}, ann),
+        ("diagnosis-none", "accounts/diagnosis", {"account": {"id": 1, "name": "Home"}, "at": None, "job": None, "busy": False, "lines": []}, ann),
+        ("diagnosis-busy", "accounts/diagnosis", {"account": {"id": 1, "name": "Home"}, "at": None, "job": job(), "busy": True, "lines": []}, ann),
+        ("diagnosis-failed", "accounts/diagnosis", {"account": {"id": 1, "name": "Home"}, "at": NOW, "busy": False, "lines": [],
+                                                    "job": job("failed", error="The server did not answer.")}, ann),
         ("settings-alerts", "settings/index", SETTINGS, view(alerts=[
             {"text": "Home is not fetched any more.", "kind": "bad", "url": "/accounts/1"},
             {"text": "Home is fetched until Friday.", "kind": "info", "url": ""}])),
