@@ -5,13 +5,14 @@ __version__ = "0.1.0"
 # Bottom to top.  A module may import only modules that stand before it (tests/test_layers.py).
 ORDER = """
 config logs process language errors text passwords crypto db models scope limits
-egress headers html message calendars sanitize mailhosts imapfolders imapwire imapfetch imaplarge imapidle imapcheck imaplogin imapstate imapwrite imap
+egress headers html message calendars sanitize mailhosts
+imapfolders imapwire imapfetch imaplarge imapidle imapcheck imaplogin imapstate imapwrite imap
 smtp letter
 aireply aiwire ai
 lists deadline reading phishing bulk asks gist triage likeness
 checksums patterns namewords names anonymize concealed tongue local chatter answers prompts
 queue jobs runner
-users senders habits trusted threads pace accounts removal usage endpoints providers search relink
+users senders subjects habits trusted threads pace accounts removal usage endpoints providers search relink
 tags tagging
 invitations intake filters mails largemail later
 styles drafts enclosures compose
@@ -19,13 +20,13 @@ ageing
 ratings
 brief judge replies batch
 places journal acts preparer prefetch folders state sync preview outbox importer samplemail sample
-watch status diagnosis
+threadlist watch status diagnosis
 web.form web.compress web.render web.session web.routing web.side
 web.tags web.senders
 web.people web.styles web.matrix web.inbox web.drafts web.invitations web.judge
 web.welcome
 web.email web.largemail web.acts web.later web.outbox
-web.journal web.accounts web.filters web.diagnosis web.providers web.jobs web.ops web.openapi
+web.journal web.threads web.accounts web.filters web.diagnosis web.providers web.jobs web.ops web.openapi
 web.routes web.app
 worker serve demo doctor cli __main__
 """.split()

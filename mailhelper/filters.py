@@ -106,10 +106,15 @@ CHOOSING = tuple(name for name, read in FILTERS.items() if read)        # those 
 LASTING = frozenset(FILTERS) - {"account", "folder", "tag", "cursor"}
 
 
-def after(columns: Sequence[Any], cursor: str) -> Expression:
+def cursor(values: Sequence[Any]) -> str:
+    """Where a page ended: the sorted columns of its last row."""
+    return base64.urlsafe_b64encode(json.dumps([str(value) for value in values]).encode()).decode().rstrip("=")
+
+
+def after(columns: Sequence[Any], place: str) -> Expression:
     """Rows below the cursor's, all columns descending."""
     try:
-        texts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        texts = json.loads(base64.urlsafe_b64decode(place + "=" * (-len(place) % 4)))
         values = [dt.datetime.fromisoformat(text) if column is Mail.date else _number(text) for column, text in zip(columns, texts, strict=True)]
     except (ValueError, TypeError, RecursionError, binascii.Error):
         raise Invalid(fields={"cursor": "bad_cursor"}) from None

@@ -16,7 +16,7 @@ from mailhelper.db import db, now
 from mailhelper.imap import Fetched
 from mailhelper.imapfetch import Flags, flags_of
 from mailhelper.message import Address, ParsedMail
-from mailhelper.models import Account, Body, Folder, Mail, Rating, Raw
+from mailhelper.models import Account, Asked, Body, Folder, Mail, Rating, Raw
 from mailhelper.relink import Found, Known, Orphans, identity
 from mailhelper.scope import Scope
 from mailhelper.triage import Context, Reason, Sender
@@ -27,6 +27,7 @@ BATCH = 50              # mails a transaction
 LARGE = 64_000          # bytes; above, what reading shows is kept apart from the bytes
 STAMPED = 10            # mails that show who the account's own mail server is
 OWN = ("sent", "drafts")    # what the user wrote is done, and nothing to rate
+ASKING = ("asks", "question", "deadline")       # reasons that say what a mail wants
 EARLIEST = dt.datetime(1990, 1, 1)
 
 MAIL = ("account", "folder", "uid", "thread", "partial", "object_key", "keywords", "message_key", "sender_key", "received", "date", "size",
@@ -66,6 +67,7 @@ class Prepared(NamedTuple):
     stamp: str | None                   # in an inbox: who stands in the topmost Authentication-Results, "" for nobody
     foreign: bool                       # from somebody else
     invitation: invitations.Prepared | None
+    asked: Any                          # of a mail sent that asks for an answer: why, sealed (Asked.reasons)
 
 
 class Ready(NamedTuple):
@@ -158,10 +160,11 @@ class Intake:
             one.uid, flags, Known(object_key, identity(message_key, sender_key, size, one.received), one.received), before, ratings,
             arrival.sealed,
             Body.content.seal(content(mail)) if size > LARGE else None,
-            threads.link(scope, mail.message_id, (*mail.references, *mail.in_reply_to), date),
+            threads.link(scope, mail.message_id, (*mail.references, *mail.in_reply_to), date, mail.subject, self._others(mail)),
             self._index.row(mail, text.words(mail.text)), self._people(role, mail, date), tags,
             "".join(mail.header("Authentication-Results").partition(";")[0].split()[:1]) if role == "inbox" else None,
-            role not in OWN and mail.sender.address.lower() not in self._addresses, invitations.prepare(scope, mail.calendar))
+            role not in OWN and mail.sender.address.lower() not in self._addresses, invitations.prepare(scope, mail.calendar),
+            self._asked(mail, date) if role == "sent" and self.account.mode != "none" else None)
 
     def _rate(self, role: str, mail: ParsedMail, date: dt.datetime) -> tuple[list[tuple[Any, ...]], tuple[Any, ...], tuple[str, ...]]:
         """The built-in layer and that of the sender's habits, the columns of Mail that repeat what counts, and the tags that are suggested."""
@@ -189,6 +192,24 @@ class Intake:
         return triage.builtin(mail, Context(
             addresses=self._addresses, now=date, sender=sender, language=user.language or "en",
             authserv=self.account.authserv or "", role=role, timezone=user.timezone))
+
+    def _asked(self, mail: ParsedMail, date: dt.datetime) -> Any:
+        """Why a mail that the user wrote asks for an answer, sealed; None where it does not.  It is read as its recipients read it."""
+        readers = frozenset(one.address.lower() for one in mail.to)
+        try:
+            rating = triage.builtin(mail, Context(addresses=readers, now=date, sender=Sender(), language=self.scope.user.language or "en",
+                                                  authserv="", role="inbox", timezone=self.scope.user.timezone))
+        except Exception:       # as in _rate
+            log.exception("a mail of account %s could not be read for what it asks", self.account.id)
+            return None
+        reasons = [_pair(reason) for reason in rating.reasons if reason.code in ASKING]
+        return Asked.reasons.seal(reasons) if rating.needs_reply else None
+
+    def _others(self, mail: ParsedMail) -> list[str]:
+        """Who else takes part in a mail; nobody where it goes to many, since nobody answers such a mail without naming it."""
+        if mail.header("List-Id") or mail.header("List-Unsubscribe"):
+            return []
+        return [one.address for one in (mail.sender, *mail.to, *mail.cc)[:10] if one.address.lower() not in self._addresses]
 
     def _people(self, role: str, mail: ParsedMail, date: dt.datetime) -> list[senders.Seen]:
         own = self.account.kind == "local" and mail.sender.address in self._addresses       # elsewhere anybody may write that into a From
@@ -218,6 +239,7 @@ class Intake:
         scope.insert(Raw, ("mail", "data"), [(id, one.raw) for id, one in new])
         scope.insert(Body, ("mail", "content"), [(id, one.body) for id, one in new if one.body is not None])
         scope.insert(Rating, RATING, [(id, *row) for id, one in new for row in one.ratings])
+        scope.insert(Asked, ("mail", "reasons"), [(id, one.asked) for id, one in new if one.asked is not None])
         search.keep([(id, one.tokens) for id, one in new])
         invitations.keep(scope, [(id, one.invitation) for id, one in new if one.invitation])
         threads.answered(scope, {thread for thread, one in zip(joined, ready, strict=True) if one.foreign and (one.uid,) in ids})

@@ -1,8 +1,6 @@
 """Stored mails: lists of them, the matrix, one to read."""
 
-import base64
 import datetime as dt
-import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -137,6 +135,14 @@ def waiting(scope: Scope) -> dict[str, int]:
     return {"inbox": int(inbox or 0), "reply": int(answer or 0)}
 
 
+def of_ids(scope: Scope, ids: Sequence[int], lang: str) -> list[dict[str, Any]]:
+    """The rows of these mails, in this order."""
+    place = {id: number for number, id in enumerate(ids)}
+    found = rows(_rows(scope).where(Mail.id << list(ids))) if ids else []
+    with scope:
+        return _shown(scope, sorted(found, key=lambda row: place[row[0]]), lang)
+
+
 def kept(scope: Scope) -> list[SQL]:
     """What lists and counts leave out unless they are asked for that folder: the trash; mailboxes that are being removed; what is put off.
 
@@ -188,7 +194,7 @@ def _triage(values: Sequence[Any], lang: str) -> dict[str, Any] | None:
     if layer is None or rated_by is None:
         return None
     detail = Rating.detail.python_value(sealed)
-    reasons = [sentence(lang, error, detail.get("params"))] if error else [_reason(reason, lang) for reason in detail.get("reasons", ())]
+    reasons = [sentence(lang, error, detail.get("params"))] if error else [reason(one, lang) for one in detail.get("reasons", ())]
     return {
         "urgency": urgency, "importance": importance, "score": score or None, "colour": triage.colour(score) if score else None, "category": category,
         "kind": kind, "spam": bool(spam), "needs_reply": bool(needs_reply), "summary": detail.get("summary", ""),
@@ -196,8 +202,9 @@ def _triage(values: Sequence[Any], lang: str) -> dict[str, Any] | None:
     }
 
 
-def _reason(reason: Sequence[Any], lang: str) -> str:
-    code, params = reason
+def reason(pair: Sequence[Any], lang: str) -> str:
+    """A reason as it is stored ([code, params]), in words."""
+    code, params = pair
     if not params:
         return _plain_reason(lang, code)
     if "day" in params:
@@ -232,8 +239,7 @@ def _limit(asked: Mapping[str, str]) -> int:
 
 
 def _cursor(row: tuple[Any, ...], sort: str) -> str:
-    values = [row[PLACE[column.name]] for column in SORTS[sort]]
-    return base64.urlsafe_b64encode(json.dumps([str(value) for value in values]).encode()).decode().rstrip("=")
+    return filters.cursor([row[PLACE[column.name]] for column in SORTS[sort]])
 
 
 # ── one mail ──

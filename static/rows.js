@@ -21,6 +21,7 @@ export function choose(row) {
 
 /* Turn `done` of a row over, at once, and tell the server. */
 export async function mark(row, quiet = false) {
+  if (row.dataset.thread) return settle(row);
   const done = !row.classList.contains("done"), id = row.dataset.id;
   try {
     await post(`/api/emails/${id}/flags`, { done });
@@ -32,12 +33,18 @@ export async function mark(row, quiet = false) {
   if (!quiet) toast(say(done ? "done" : "undone"), () => mark(document.querySelector(`.row[data-id="${id}"]`) || row, true));
 }
 
+/* Deal with a whole thread. */
+async function settle(row) {
+  await post(`/thread/${row.dataset.thread}/done`, {}).then(() => refresh()).then(() => toast(say("thread_done"))).catch((error) => toast(error.message));
+}
+
 const SAID = { read: ["unread", "read"], flagged: ["unflagged", "flagged"] };
 
 const AWAY = { trash: "trashed", archive: "archived" };
 
 /* Turn `read` or `flagged` of a row over, or put its mail into archive or trash: here at once, on the server by a job. */
 export async function act(row, what) {
+  if (row.dataset.thread) return;       // which of its mails would be meant?
   const url = `/api/emails/${row.dataset.id}`, on = !row.classList.contains(what);
   try {
     const { acts } = await (AWAY[what] ? post(`${url}/${what}`) : post(`${url}/flags`, { [what]: on }));

@@ -4,8 +4,10 @@ import datetime as dt
 import random
 import time
 
+import pytest
+
 from mailhelper import db, threads
-from mailhelper.models import Mail, Thread, ThreadKey
+from mailhelper.models import Mail, Thread, ThreadKey, ThreadSubject
 from mailhelper.scope import Scope
 from tests.world import account, folder, keep, raw
 
@@ -88,6 +90,85 @@ def test_five_thousand_references_cost_little_and_the_newest_count(ann: Scope) -
     assert assign(ann, ("big", [f"r{n}" for n in range(5_000)])) == [parent]
     assert time.perf_counter() - began < 0.5
     assert ann.select(ThreadKey).count() <= 1 + threads.MOST_REFERENCES
+
+
+OTHER = "Miriam <miriam@work.example>"
+
+
+def letters(scope: Scope, *mails: dict[str, str]) -> list[int]:
+    """Threads of mails that come one after the other; `day` of November, `to` and `subject` as given."""
+    place = folder(scope, account(scope))
+    found = []
+    for number, given in enumerate(mails):
+        values = {"id": f"{number}@x", "subject": "The garden party", "sender": OTHER, "To": "Ann <ann@home.example>", **given}
+        values["Date"] = f"{values.pop('day', '20')} Nov 2026 09:12:00 +0000"
+        found += keep(scope, place, raw(**values), uid=number + 1)
+    return [scope.get(Mail, mail.id).thread_id for mail in found]
+
+
+def joined(scope: Scope, *mails: dict[str, str]) -> bool:
+    return len(set(letters(scope, *mails))) == 1
+
+
+MINE = {"sender": "Ann <ann@home.example>", "To": OTHER}
+
+
+@pytest.mark.parametrize("subject", ["Re: The garden party", "AW: The garden  party", "[club] Re: the garden party", "Re[2]: Antw: The Garden Party"])
+def test_an_answer_without_ids_finds_its_question_in_whatever_order(ann: Scope, bob: Scope, subject: str) -> None:
+    question, answer = {**MINE, "day": "18"}, {"subject": subject, "day": "20"}
+    assert joined(ann, question, answer)
+    with bob:
+        assert joined(bob, answer, question)
+
+
+@pytest.mark.parametrize("other", [
+    {"subject": "The garden party"}, {"subject": "Fwd: The garden party"}, {"subject": "Re: The garden parties"},
+    {"subject": "Re: The garden party", "References": "<else@x>"}, {"subject": "Re: The garden party", "sender": "Eve <eve@else.example>"},
+    {"subject": "Re: The garden party", "List-Id": "<club.example>"}])
+def test_the_same_words_alone_join_nothing(ann: Scope, bob: Scope, other: dict[str, str]) -> None:
+    question = {**MINE, "day": "18"}
+    assert not joined(ann, question, {**other, "day": "20"})
+    with bob:
+        assert not joined(bob, {**other, "day": "20"}, question)
+
+
+def test_an_old_answer_is_of_an_older_question(ann: Scope) -> None:
+    _, answer, later = letters(ann, {**MINE, "day": "20"}, {"subject": "Re: The garden party", "day": "18"}, {**MINE, "day": "21"})
+    assert later != answer
+
+
+def test_after_weeks_the_same_subject_is_another_matter(ann: Scope) -> None:
+    place = folder(ann, account(ann))
+    question, late = keep(ann, place, raw("The garden party", id="1@x", Date="01 Oct 2026 09:12:00 +0000", **MINE),
+                          raw("Re: The garden party", id="2@x", Date="19 Nov 2026 09:12:00 +0000"))
+    assert late.thread_id != question.thread_id
+
+
+def test_short_subjects_say_nothing(ann: Scope) -> None:
+    assert not joined(ann, {**MINE, "subject": "Hi!"}, {"subject": "Re: Hi!"})
+
+
+def test_a_monthly_mail_is_answered_in_its_own_thread(ann: Scope) -> None:
+    first, second, answer = letters(ann, {"day": "01"}, {"day": "25"}, {**MINE, "subject": "Re: The garden party", "day": "26"})
+    assert first != second == answer
+
+
+def test_two_bare_answers_and_their_late_question_are_one_thread(ann: Scope) -> None:
+    bare = {"subject": "Re: The garden party"}
+    assert joined(ann, {**bare, "day": "20"}, {**MINE, **bare, "day": "21"}, {**MINE, "day": "19"})
+
+
+def test_the_answer_of_a_batch_finds_a_question_of_the_same_batch(ann: Scope) -> None:
+    place = folder(ann, account(ann))
+    mails = keep(ann, place, raw("Re: The garden party", id="1@x", Date="20 Nov 2026 09:12:00 +0000"),
+                 raw("The garden party", id="2@x", Date="19 Nov 2026 09:12:00 +0000", **MINE))
+    assert mails[0].thread_id == mails[1].thread_id
+
+
+def test_no_subject_is_readable_in_the_table(ann: Scope) -> None:
+    letters(ann, dict(MINE))
+    [key] = [bytes(row.key) for row in ann.select(ThreadSubject)]
+    assert len(key) == 16 and b"garden" not in key
 
 
 def test_threads_of_two_people_never_meet(ann: Scope, bob: Scope) -> None:

@@ -7,9 +7,8 @@ from mailhelper.language import t
 from mailhelper.models import ACTIVE, COMPLETED, Account
 from mailhelper.scope import Scope
 from mailhelper.web import form, side
-from mailhelper.web.email import count_start
 from mailhelper.web.render import page
-from mailhelper.web.routing import accepted, lang, see_other
+from mailhelper.web.routing import accepted, count_start, lang, see_other
 
 
 def show(scope: Scope, id: int) -> str:

@@ -22,6 +22,7 @@ from mailhelper.web import (
     senders,
     styles,
     tags,
+    threads,
     welcome,
 )  # fmt: skip
 from mailhelper.web.routing import Route
@@ -42,6 +43,10 @@ MAIL = {
     "attachments": [{"id": 1, "filename": "contract.pdf", "mime": "application/pdf", "size": 214000, "inline": False, "fetched": True}],
     "invitation": None,
     "layers": {"builtin": TRIAGE, "base": None, "optimize": None, "pattern": None, "rule": None, "user": None},
+}
+THREAD = {
+    "id": 3, "subject": "Contract", "people": [{"name": "Miriam Keller", "address": "miriam@example.org"}], "count": 2, "unread": 1,
+    "date": "2026-11-20T09:12:00.000Z", "state": "needs_reply", "reason": "Miriam Keller wrote last: asks you: “Could you sign it?”", "last": ROW,
 }
 QUEUED = {"status": "queued", "task_id": "12", "task_type": "huey", "message": "Starts in a moment"}
 TASK = {
@@ -155,6 +160,10 @@ ROUTES: list[Route] = [
     Route("GET", "/accounts/<id:int>/sending", outbox.sending),
     Route("POST", "/accounts/<id:int>/sending", outbox.save_sending),
     Route("POST", "/inbox/bulk", acts.bulk, token="write"),
+    Route("GET", "/threads", threads.index),
+    Route("GET", "/thread/<id:int>", threads.show),
+    Route("POST", "/thread/<id:int>/done", threads.settle, token="write", summary="Deal with a whole thread", body={},
+          example={"id": 3, "done": True}),
     Route("GET", "/journal", journal.index),
     Route("POST", "/journal/undo", journal.undo_all, token="write"),
     Route("POST", "/journal/told", journal.told, token="write"),
@@ -356,6 +365,10 @@ ROUTES: list[Route] = [
           summary="Trust an address, a host (@example.org) or a domain with all hosts below it", body={"entry": "example.org"}),
     Route("DELETE", "/api/trusted-senders", senders.api_distrust, token="write", summary="Trust it no longer", query={"id": "entry id"},
           example={"deleted": True}),
+    Route("GET", "/api/threads", threads.api_list, token="read", summary="Threads, the one with the newest mail first",
+          query={"state": "needs_reply, awaiting_reply", "limit": "at most 200", "cursor": "`next`"}, example=items(THREAD)),
+    Route("GET", "/api/threads/<id:int>", threads.api_show, token="read", summary="One thread with its mails, oldest first",
+          example={**THREAD, "items": [ROW]}),
     Route("GET", "/api/search", inbox.api_search, token="read", summary="Search", query={"q": "words, from: to: subject: …", "limit": "at most 200"},
           example=items({**ROW, "highlights": ["Contract"]})),
     Route("GET", "/api/matrix", matrix.api, token="read", summary="Counts of the matrix", example={

@@ -32,6 +32,7 @@ from tests.web.samples import (
     rows,
     sender,
     tags,
+    threads,
     triage,
     view,
 )
@@ -277,6 +278,14 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
         ("diagnosis-busy", "accounts/diagnosis", {"account": {"id": 1, "name": "Home"}, "at": None, "job": job(), "busy": True, "lines": []}, ann),
         ("diagnosis-failed", "accounts/diagnosis", {"account": {"id": 1, "name": "Home"}, "at": NOW, "busy": False, "lines": [],
                                                     "job": job("failed", error="The server did not answer.")}, ann),
+        ("threads", "threads/index", {"list": {"items": threads(), "next": "x", "total": 2}, "state": "", "error": None,
+                                      "next_url": "/threads?cursor=x", "prev_url": None}, view(path="/threads")),
+        ("threads-none", "threads/index", {"list": {"items": [], "next": None, "total": 0}, "state": "awaiting_reply", "error": None,
+                                           "next_url": None, "prev_url": None}, ann),
+        ("threads-empty", "threads/index", {"list": {"items": [], "next": None, "total": 0}, "state": "", "error": "Wrong.",
+                                            "next_url": None, "prev_url": None}, fresh),
+        ("thread", "threads/show", {"thread": {**threads()[0], "items": rows()[:2]}}, ann),
+        ("thread-quiet", "threads/show", {"thread": {**threads()[1], "items": rows()[:1]}}, ann),
         ("settings-alerts", "settings/index", SETTINGS, view(alerts=[
             {"text": "Home is not fetched any more.", "kind": "bad", "url": "/accounts/1"},
             {"text": "Home is fetched until Friday.", "kind": "info", "url": ""}])),

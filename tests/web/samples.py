@@ -394,3 +394,13 @@ PROVIDER = {
     "errors": {}, "provider": {"id": 1, "name": "Box", "has_key": True}, "presets": PRESETS,
     "test": {"ok": True, "sentence": "It works.", "where": "machine", "models": ["qwen3:4b", "qwen3:14b"]},
 }
+
+
+def threads() -> list[dict[str, Any]]:
+    first, second = rows()[:2]
+    people = [first["from"], {"name": "", "address": "carl@example.org"}]
+    return [
+        {"id": 3, "subject": first["subject"], "people": people, "count": 3, "unread": 1, "date": first["date"], "state": "needs_reply",
+         "reason": "Miriam wrote last; asks you: “Could you?”", "last": first},
+        {"id": 4, "subject": "", "people": [], "count": 1, "unread": 0, "date": second["date"], "state": "", "reason": "", "last": second},
+    ]

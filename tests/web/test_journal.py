@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from mailhelper import acts, journal
-from mailhelper.models import Account, Act, Folder, Mail
+from mailhelper import acts, journal, runner
+from mailhelper.models import Account, Act, Folder, Job, Mail
 from mailhelper.scope import Scope
 from tests.conftest import Client
 from tests.world import account, folder, keep, raw
@@ -149,6 +149,7 @@ def test_looking_at_a_mail_marks_nothing(ann: Scope, client: Client, ids: list[i
 def test_a_mailbox_with_a_journal_can_be_removed(ann: Scope, client: Client, ids: list[int]) -> None:
     client("POST", "/api/emails/bulk", json={"ids": ids, "action": "trash"})
     assert client("DELETE", f"/api/accounts/{ann.select(Account, Account.id).scalar()}").status == 200
+    runner.run(ann.select(Job, Job.id).where(Job.kind == "remove_account").get().id)
     assert ann.select(Act).count() == 0
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mailhelper import db as database
 from mailhelper import jobs, users
-from mailhelper.models import Account, Act, AiProvider, Draft, Enclosure, Job, Mail, MailTag, Outgoing, Sender, Tag, TagSuggestion, Trusted
+from mailhelper.models import Account, Act, AiProvider, Draft, Enclosure, Job, Mail, MailTag, Outgoing, Sender, Tag, TagSuggestion, Thread, Trusted
 from mailhelper.scope import Scope
 from mailhelper.web.routes import ROUTES
 from mailhelper.web.routing import Route
@@ -52,6 +52,8 @@ def id_of(scope: Scope, route: Route) -> int:
         return int(scope.select(Sender, Sender.id).limit(1).scalar())
     if "/tags/<id" in route.path:
         return tag
+    if "/thread" in route.path:
+        return int(scope.select(Thread, Thread.id).limit(1).scalar())
     if "journal" in route.path:
         return done(scope).id
     if "outbox" in route.path:
