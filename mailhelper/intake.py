@@ -27,7 +27,6 @@ BATCH = 50              # mails a transaction
 LARGE = 64_000          # bytes; above, what reading shows is kept apart from the bytes
 STAMPED = 10            # mails that show who the account's own mail server is
 OWN = ("sent", "drafts")    # what the user wrote is done, and nothing to rate
-ASKING = ("asks", "question", "deadline")       # reasons that say what a mail wants
 EARLIEST = dt.datetime(1990, 1, 1)
 
 MAIL = ("account", "folder", "uid", "thread", "partial", "object_key", "keywords", "message_key", "sender_key", "received", "date", "size",
@@ -202,8 +201,7 @@ class Intake:
         except Exception:       # as in _rate
             log.exception("a mail of account %s could not be read for what it asks", self.account.id)
             return None
-        reasons = [_pair(reason) for reason in rating.reasons if reason.code in ASKING]
-        return Asked.reasons.seal(reasons) if rating.needs_reply else None
+        return Asked.reasons.seal([_pair(reason) for reason in rating.reasons]) if rating.needs_reply else None
 
     def _others(self, mail: ParsedMail) -> list[str]:
         """Who else takes part in a mail; nobody where it goes to many, since nobody answers such a mail without naming it."""

@@ -9,12 +9,13 @@ from mailhelper import filters, language, mails
 from mailhelper.db import db, now, rows
 from mailhelper.errors import Invalid, NotFound
 from mailhelper.mails import Page
-from mailhelper.models import Account, Asked, Folder, Mail, Thread
+from mailhelper.models import Account, Asked, Folder, Mail, Rating, Thread
 from mailhelper.scope import Scope
 
 NEEDS, AWAITING = "needs_reply", "awaiting_reply"
 STATES = ("", NEEDS, AWAITING)
 LEFT_OUT = ("trash", "drafts")              # folders whose mails are not of a thread: what was thrown away, and what was not sent
+ASKING = ("question", "asks", "deadline")    # reasons that say what is asked, the plainest first
 PEOPLE = 4                                  # named in a list
 MOST = 200                                  # rows a page; the newest mails of a thread that are shown
 
@@ -104,29 +105,36 @@ def _shown(scope: Scope, place: Place, last: Sequence[int], lang: str) -> list[d
     """The threads of these last mails, in the shape of the API; inside the owner's scope."""
     found = mails.of_ids(scope, last, lang)
     ids = [row["thread_id"] for row in found]
-    counts, people, asked = _counts(scope, place, ids), _people(scope, place, ids), _asked(scope, last)
+    counts, people, asked, rated = _counts(scope, place, ids), _people(scope, place, ids), _asked(scope, last), _rated(scope, last)
     threads = []
     for row in found:
         id = row["thread_id"]
         count, unread = counts[id]
         threads.append({"id": id, "subject": row["subject"], "people": people[id], "count": count, "unread": unread, "date": row["date"],
-                        **_state(row, asked.get(row["id"]), place, lang), "last": row})
+                        **_state(row, asked.get(row["id"]), rated.get(row["id"], []), place, lang), "last": row})
     return threads
 
 
-def _state(row: dict[str, Any], asked: list[Any] | None, place: Place, lang: str) -> dict[str, Any]:
-    """Who is waited for, and why; both empty when nobody is."""
+def _state(row: dict[str, Any], asked: list[Any] | None, rated: list[Any], place: Place, lang: str) -> dict[str, Any]:
+    """Who is waited for, and why; both empty when nobody is.  asked, rated: reasons as they are stored."""
     sender, rating = row["from"], row["triage"]
     if asked is not None:
-        why = next((mails.reason(one, lang) for one in asked), "")
+        why = _plainest(asked, lang)
         key = "threads.why.awaiting_reason" if why else "threads.why.awaiting"
         words = language.t(lang, key, day=language.day(lang, row["date"].date()), reason=why)
         return {"state": AWAITING, "reason": words}
     mine = sender["address"].lower() in place.addresses
     if rating and rating["needs_reply"] and not (mine or row["done"] or row["flags"]["answered"]):
-        words = language.t(lang, "threads.why.needs", who=sender["name"] or sender["address"], reason=next(iter(rating["reasons"]), ""))
-        return {"state": NEEDS, "reason": words}
+        why, who = _plainest(rated, lang), sender["name"] or sender["address"]
+        key = "threads.why.needs_reason" if why else "threads.why.needs"
+        return {"state": NEEDS, "reason": language.t(lang, key, who=who, reason=why)}
     return {"state": "", "reason": ""}
+
+
+def _plainest(reasons: Sequence[Any], lang: str) -> str:
+    """The reason that says best what was asked, in words; "" where none does."""
+    found = {code: mails.reason((code, params), lang) for code, params in reversed(reasons) if code in ASKING}
+    return next((found[code] for code in ASKING if code in found), "")
 
 
 def _counts(scope: Scope, place: Place, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
@@ -147,6 +155,13 @@ def _people(scope: Scope, place: Place, ids: Sequence[int]) -> dict[int, list[di
         name, address = Mail.head.python_value(sealed)["from"]
         people.setdefault(thread, {}).setdefault(address.lower(), {"name": name, "address": address})
     return {thread: list(known.values())[:PEOPLE] for thread, known in people.items()}
+
+
+def _rated(scope: Scope, last: Sequence[int]) -> dict[int, list[Any]]:
+    """{mail: why it was rated as it is}, of the rating that counts."""
+    counts = (Rating.mail == Mail.id) & (Rating.layer == Mail.layer)
+    found = rows(scope.select(Rating, Rating.mail, Rating.detail).join(Mail, on=counts).where(Rating.mail << list(last)))
+    return {mail: Rating.detail.python_value(sealed).get("reasons", []) for mail, sealed in found}
 
 
 def _asked(scope: Scope, last: Sequence[int]) -> dict[int, list[Any]]:

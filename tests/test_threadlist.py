@@ -50,7 +50,7 @@ def box(ann: Scope) -> Mailbox:
 def test_who_wrote_last_and_what_was_asked_decides(box: Mailbox) -> None:
     box.take(ASKS, id="a")
     [(state, reason)] = box.states()
-    assert state == "needs_reply" and reason.startswith("Miriam Keller wrote last; ") and len(reason) > 40
+    assert state == "needs_reply" and reason.startswith("Miriam Keller wrote last; asks") and "please send me" in reason
     box.take(MY_ANSWER, "sent", "a")
     assert box.states() == [("", "")]
     box.take(MY_QUESTION, "sent", "a")
@@ -159,7 +159,7 @@ def test_a_list_costs_the_same_statements_whatever_its_length_and_touches_no_bod
         said = [str(line.msg) for line in caplog.records if line.name == "peewee"]
         assert not any('"raw"' in line or '"body"' in line for line in said)
         counts.append(len(said))
-    assert max(counts) <= 8 and counts[0] == counts[1]
+    assert max(counts) <= 9 and counts[0] == counts[1]
 
 
 def test_nobody_else_sees_a_thread(box: Mailbox, bob: Scope) -> None:
