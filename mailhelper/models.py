@@ -217,6 +217,7 @@ class Mail(Owned):
             (("account", "date"), False),
             (("user", "date"), False),
             (("user", "score", "date"), False),
+            (("user", "thread", "date", "folder"), False),      # the newest mail of each thread, and how many threads there are
             # What stands beside each page is counted in this index alone; rows are large, since they hold sealed subjects.
             (("user", "folder", "done_at", "urgency", "importance", "seen", "needs_reply"), False),
         )

@@ -88,7 +88,7 @@ def _is_last(place: Place) -> Expression:
     """True of the newest mail of a thread."""
     later = Mail.alias("later")
     newer = (later.date > Mail.date) | ((later.date == Mail.date) & (later.id > Mail.id))
-    return ~fn.EXISTS(later.select(SQL("1")).where(later.thread == Mail.thread, later.folder << place.folders, newer))
+    return ~fn.EXISTS(later.select(SQL("1")).where(later.user == Mail.user, later.thread == Mail.thread, later.folder << place.folders, newer))
 
 
 def _state_is(scope: Scope, place: Place, state: str) -> list[Expression]:

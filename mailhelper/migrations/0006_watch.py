@@ -72,3 +72,4 @@ def up(migrator: SchemaMigrator, db: Database) -> None:
             indexes = ((("user",), False),)
 
     db.create_tables([Watch, ThreadSubject, Asked])
+    migrate(migrator.add_index("mail", ("user_id", "thread_id", "date", "folder_id")))
