@@ -224,7 +224,8 @@ def test_new_mail_is_rated_and_visible_within_three_seconds(dovecot: Dovecot) ->
         account = product.add_account(dovecot.port, user, dovecot.password(user))
         supervisor = product.start("run")
         product.api("PATCH", f"/api/accounts/{account}", {"background": True})
-        until(lambda: product.get(f"/api/accounts/{account}")["synced_at"], 20)
+        status = f"/api/accounts/{account}/status"
+        until(lambda: product.get(status)["listening"] == "idle" and product.get(status)["synced_at"], 20)
         took = []
         for number in range(3):
             dovecot.append("INBOX", raw(f"Mail {number}", id=f"{number}@x"), user=user)
