@@ -10,6 +10,7 @@ imapfolders imapwire imapfetch imaplarge imapidle imapcheck imaplogin imapstate 
 smtp letter
 aireply aiwire ai
 lists deadline reading phishing bulk asks gist triage likeness
+rules
 checksums patterns namewords names anonymize concealed tongue local chatter answers prompts
 queue jobs runner
 users senders subjects habits trusted threads pace accounts removal usage endpoints providers search relink
@@ -17,16 +18,18 @@ tags tagging
 invitations intake filters mails largemail later
 styles drafts enclosures compose
 ageing
-ratings
+rulebook rulefacts
+ratings places journal acts
+ruling trial
 brief judge replies batch
-places journal acts preparer prefetch folders state sync preview outbox importer samplemail sample
+preparer prefetch folders state sync preview outbox importer samplemail sample
 threadlist watch status diagnosis
 web.form web.compress web.render web.session web.routing web.side
-web.tags web.senders
+web.tags web.ruleform web.senders
 web.people web.styles web.matrix web.inbox web.drafts web.invitations web.judge
 web.welcome
 web.email web.largemail web.acts web.later web.outbox
-web.journal web.threads web.accounts web.filters web.diagnosis web.providers web.jobs web.ops web.openapi
-web.routes web.app
+web.journal web.threads web.accounts web.filters web.diagnosis web.providers web.jobs web.rules web.ops web.openapi
+web.examples web.routes web.app
 worker serve demo doctor cli __main__
 """.split()

@@ -6,7 +6,7 @@ A model's word becomes the layer `base` or `optimize` beside the built-in one.  
 from collections.abc import Callable
 from typing import Any
 
-from mailhelper import brief, jobs, limits, mails, message, prompts, providers, ratings, triage, usage
+from mailhelper import brief, jobs, limits, mails, message, prompts, providers, ratings, ruling, tagging, triage, usage
 from mailhelper.accounts import LLM
 from mailhelper.config import config
 from mailhelper.errors import Cancelled, Conflict, Error, Locked
@@ -91,6 +91,7 @@ def builtin(scope: Scope, mail: Mail) -> triage.Rating:
     """What the built-in rater says of a mail now; kept."""
     rating = rules(scope, mail)
     ratings.store(scope, mail.id, "builtin", rating)
+    ruling.judged(scope, [mail.id])      # type: ignore[attr-defined]
     return rating
 
 
@@ -117,6 +118,8 @@ def ask(scope: Scope, mail: Mail, provider: Provider, purpose: str, check: Check
     cost = usage.cost(provider.prices, provider.model(purpose), answer.tokens_in, answer.tokens_out)
     ratings.store(scope, mail.id, purpose, rating, tokens=answer.tokens_in + answer.tokens_out, cost=cost,
                   suggestions=prompts.suggestions(answer.data, letter.masker))
+    tagging.heard(scope, rating.suggested_tags)
+    ruling.judged(scope, [mail.id])      # type: ignore[attr-defined]
     return rating
 
 

@@ -98,8 +98,9 @@ def find(scope: Scope, text: str, limit: int, lang: str) -> Page:
 
 
 def some(scope: Scope, ids: Sequence[int], lang: str) -> list[dict[str, Any]]:
-    """Rows of these mails, wherever they are, in no order."""
-    return _shown(scope, rows(_rows(scope).where(Mail.id << list(ids))), lang) if ids else []
+    """Rows of these mails, wherever they are, the newest first."""
+    order = Mail.date.desc(), Mail.id.desc()
+    return _shown(scope, rows(_rows(scope).where(Mail.id << list(ids)).order_by(*order)), lang) if ids else []
 
 
 def matrix(scope: Scope) -> dict[str, Any]:

@@ -6,13 +6,14 @@
                  Job.kind .state .claimed_by .message .error · JobLog.code · Act.what .state .by .error · Egress.purpose .reason ·
                  Watch.way .holder · AiProvider.base_mode .optimize_mode .error · Usage.kind ·
                  Tag.colour · MailTag.by · TagSuggestion.state · Invite.method .answer ·
-                 Outgoing.state .copy .error · Sender.category .kind
+                 Outgoing.state .copy .error · Sender.category .kind ·
+                 Rule.error · RuleHit.what .state .error
     sealed       Grant.label · Account.name .address .imap .smtp .filters .authserv .signature · Folder.name · Mail.head .keywords · Raw.data ·
                  Body.content · Rating.detail · Sender.address · Style.content · Draft.people .subject .text · Job.note .params .result
                  .error_params · JobLog.params · Act.detail · Egress.host · Asked.reasons · AiProvider.detail · Usage.model ·
                  Tag.name .description .profile · TagSuggestion.name · Invite.content ·
                  Enclosure.name .mime · Piece.data · Outgoing.detail .error_params ·
-                 Trusted.entry
+                 Trusted.entry · Rule.content · RuleHit.detail
     wrapped key  User.wrapped_key by the password; Grant.wrapped by the holder's secret or the instance key
     instance key AiProvider.offered: what an administrator offers to all (address, API key, models), since every user's jobs need it;
                  whoever has database and instance key can read it
@@ -571,8 +572,43 @@ class TagSuggestion(Owned):
         indexes = ((("user", "name_key"), True),)
 
 
+class Rule(Owned):
+    """What the user wants done with mail that meets conditions."""
+    content = SealedJSON()                                  # {name, match, threshold, conditions, actions}: rules.checked
+    priority = IntegerField()                               # lower ones come first
+    enabled = BooleanField()
+    hits = IntegerField(default=0)                          # mails that it did something to
+    hit_at = DateTimeField(null=True)
+    error = CharField(max_length=40, null=True)             # why it was left out of a run: rule_slow; until it is changed
+    created_at = DateTimeField(default=now)
+
+    class Meta:
+        indexes = ((("user", "priority"), False),)
+
+
+class RuleHit(Owned):
+    """A line of the rules' log: what a rule did to a mail."""
+    rule = ForeignKeyField(Rule, on_delete="SET NULL", null=True, backref="+")
+    mail = ForeignKeyField(Mail, on_delete="SET NULL", null=True, backref="+")
+    act = ForeignKeyField(Act, on_delete="SET NULL", null=True, backref="+")        # what the server is told; its state counts, not ours
+    what = CharField(max_length=16)                         # one of rules.ACTIONS
+    state = CharField(max_length=10)                        # done, refused, undone; of an act: as it was when it was begun
+    error = CharField(max_length=40, null=True)             # refused: why
+    detail = SealedJSON()                                   # {rule: name, subject, value, before: what a rule had set there}
+    at = DateTimeField(default=now)
+
+    class Meta:
+        indexes = ((("user", "at"), False),)
+
+
+class RuleCursor(Owned):
+    """Up to which mail of an account rules have seen what arrived."""
+    account = ForeignKeyField(Account, on_delete="CASCADE", backref="+", unique=True)
+    after = IntegerField()                                  # id of a mail; the column says no more than the order in which mails came
+
+
 TABLES = [User, Throttle, Grant, Account, Folder, Thread, ThreadKey, Mail, Raw, Body, Rating, Sender, Style, Draft, Job, JobLog, Act, Egress]
 TABLES += [Watch, ThreadSubject, Asked, AiProvider, Usage]
-TABLES += [Tag, MailTag, TagRefusal, TagSuggestion]
+TABLES += [Tag, MailTag, TagRefusal, TagSuggestion, Rule, RuleHit, RuleCursor]
 TABLES += [Snooze, Invite, Occasion, Enclosure, Piece, Outgoing]
 TABLES += [Trusted]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from typing import Any
 
-from mailhelper import accounts, acts, batch, folders, imap, jobs, journal, pace, prefetch, preparer, relink
+from mailhelper import accounts, acts, batch, folders, imap, jobs, journal, pace, prefetch, preparer, relink, ruling
 from mailhelper.db import db, now
 from mailhelper.errors import Cancelled, Conflict, Error, Invalid, Locked, Refused
 from mailhelper.imap import Mailbox
@@ -83,6 +83,7 @@ def run(scope: Scope, job: Job, step: Step) -> dict[str, Any]:
         raise
     pace.succeeded(account)
     acts.tell_rest(scope, account)
+    ruling.start_new(scope, account)
     batch.start_new(scope, account)
     return result
 

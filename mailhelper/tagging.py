@@ -104,17 +104,20 @@ class Suggester:
             self._keys[name] = tags.key(self._scope, name)
         return self._named.get(self._keys[name])
 
-    def put_on(self, found: Mapping[int, Sequence[str]]) -> int:
-        """Put on mails what is automatic and fits; `found`: the names that their ratings suggest, by mail.  How many tags went on."""
+    def put_on(self, found: Mapping[int, Sequence[str]]) -> dict[int, list[Tag]]:
+        """Put on mails what is automatic and fits; `found`: the names that their ratings suggest, by mail.  The tags that fit each."""
         if not self._tags or not found:
-            return 0
+            return {}
         refused = {(row.mail_id, row.tag_id) for row in self._scope.select(TagRefusal).where(TagRefusal.mail << list(found))}
-        wanted: dict[int, list[int]] = {}
+        fitting: dict[int, list[Tag]] = {}
         for id, one in search.tokens(list(found)).items():
             for offer in self.offers(one, found[id]):
-                if offer.likeness.is_automatic() and (id, offer.tag.id) not in refused:
-                    wanted.setdefault(offer.tag.id, []).append(id)
-        return sum(tags.put_on(self._scope, ids, [self._tags[tag][0]], "auto") for tag, ids in wanted.items())
+                if offer.likeness.is_automatic() and (id, offer.tag.id) not in refused:      # type: ignore[attr-defined]
+                    fitting.setdefault(id, []).append(offer.tag)
+        with db.atomic():
+            for id, fit in fitting.items():
+                tags.put_on(self._scope, [id], fit, "auto")
+        return fitting
 
 
 def offers(scope: Scope, mail_id: int, names: Sequence[str]) -> tuple[list[Offer], list[str]]:
@@ -165,6 +168,12 @@ class Heard:
 def keep(scope: Scope, rows: list[dict[str, Any]]) -> None:
     """Count suggestions; what was decided about a name stays decided."""
     scope.add_counts(TagSuggestion, rows, "name_key", ("count",), "first_at", "last_at")
+
+
+def heard(scope: Scope, names: Iterable[str]) -> None:
+    """Count what one rating suggests."""
+    with scope:
+        keep(scope, Heard(scope).rows(names, now()))
 
 
 def queue(scope: Scope) -> list[TagSuggestion]:

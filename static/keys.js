@@ -3,7 +3,7 @@
 import { act, chosen, mark, step } from "./rows.js";
 import { pick } from "./picks.js";
 
-const PLACES = { m: "/", i: "/inbox", r: "/inbox?needs_reply=1&done=0&sort=score", l: "/later", c: "/threads", o: "/outbox", t: "/tags", a: "/accounts", j: "/jobs", s: "/settings" };
+const PLACES = { m: "/", i: "/inbox", r: "/inbox?needs_reply=1&done=0&sort=score", l: "/later", c: "/threads", o: "/outbox", f: "/rules", t: "/tags", a: "/accounts", j: "/jobs", s: "/settings" };
 const ACTS = { m: "read", s: "flagged", y: "archive", "#": "trash" };
 let going = 0;      // until when a letter after g is a place
 

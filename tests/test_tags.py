@@ -139,7 +139,7 @@ def test_a_refusal_holds_for_its_mail_and_lowers_the_rest(ann: Scope, place: Fol
     tagging.remove(ann, ids[:1], [club])
     assert value(ids[0]) == 0 and before - .2 <= value(ids[1]) < before
     tags.change(ann, club.id, {"automatic": True})
-    assert tagging.Suggester(ann, only_automatic=True).put_on({id: [] for id in ids}) == 2 and names(ann, ids[0]) == []
+    assert tagging.Suggester(ann, only_automatic=True).put_on({id: [] for id in ids}).keys() == set(ids[1:]) and names(ann, ids[0]) == []
     tagging.add(ann, ids[:1], [club])
     assert ann.select(TagRefusal).count() == 0 and value(ids[1]) == 0
 
@@ -148,7 +148,7 @@ def test_a_refusal_holds_for_its_mail_and_lowers_the_rest(ann: Scope, place: Fol
 def test_only_where_it_is_switched_on_a_tag_goes_on_by_itself(ann: Scope, place: Folder, automatic: bool) -> None:
     ids = letters(ann, place, "Verein", 3, 1)
     tag(ann, automatic=automatic)
-    assert tagging.Suggester(ann, only_automatic=True).put_on({id: [] for id in ids}) == 3 * automatic
+    assert tagging.Suggester(ann, only_automatic=True).put_on({id: [] for id in ids}).keys() == (set(ids) if automatic else set())
     assert [names(ann, id) for id in ids] == [["Verein"] * automatic] * 3
 
 

@@ -2,10 +2,10 @@
 
 import datetime as dt
 
-from mailhelper import drafts, enclosures, judge, providers, ratings, removal, runner, tagging, tags, trusted
+from mailhelper import drafts, enclosures, judge, providers, ratings, removal, rulebook, runner, tagging, tags, trusted
 from mailhelper.imap import Fetched
 from mailhelper.intake import Intake
-from mailhelper.models import Account, Act, Draft, Enclosure, Folder, Job, Mail, Outgoing, Tag, Trusted
+from mailhelper.models import Account, Act, Draft, Enclosure, Folder, Job, Mail, Outgoing, Rule, RuleHit, Tag, Trusted
 from mailhelper.scope import Scope
 
 ADDRESS = "ann@home.example"
@@ -74,6 +74,16 @@ def tagged(scope: Scope) -> Tag:
         [tag] = tags.made(scope, ["Club"])
         tagging.add(scope, [scope.select(Mail, Mail.id).scalar()], [tag])
         return tag
+
+
+def ruled(scope: Scope) -> Rule:
+    """A rule that did something to the mail of the world."""
+    with scope:
+        conditions, actions = [{"type": "sender_domain", "value": "work.example"}], [{"type": "tag", "value": "Club"}]
+        rule = rulebook.create(scope, {"name": "Work", "conditions": conditions, "actions": actions})
+        scope.create(RuleHit, rule=rule, mail=scope.select(Mail, Mail.id).scalar(), what="tag", state="done",
+                     detail={"rule": "Work", "subject": "Contract", "value": "Club", "before": None})
+        return rule
 
 
 def outgoing(scope: Scope, state: str = "waiting") -> Outgoing:

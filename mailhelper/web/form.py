@@ -20,11 +20,6 @@ def text(name: str, default: str = "") -> str:
     return (request.query.getunicode(name, default) if value is None else value).strip()
 
 
-def texts(name: str) -> list[str]:
-    """All form fields of that name, as checkboxes have it."""
-    return [value for value in request.forms.decode().getall(name) if value]
-
-
 def given(*names: str) -> dict[str, str]:
     """The form fields of these names that the form has, as typed."""
     return {name: value for name in names if (value := request.forms.getunicode(name)) is not None}
@@ -54,6 +49,12 @@ def several(name: str) -> list[int]:
     """The whole numbers of a field that may come many times, each once; anything else is left out."""
     values = request.forms.getall(name)
     return list(dict.fromkeys(int(value) for value in values if value.isdecimal() and len(value) < 10))
+
+
+def texts(name: str) -> list[str]:
+    """A field that may come many times: as typed, in order, empty ones too."""
+    values: list[str] = request.forms.decode().getall(name)
+    return [value.strip() for value in values]
 
 
 def query() -> dict[str, str]:

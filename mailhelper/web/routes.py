@@ -1,120 +1,16 @@
 """The map of the app: every URL, who may ask, what it needs, and an example of what it answers."""
 
+# isort: off
 from mailhelper.web import (
-    accounts,
-    acts,
-    diagnosis,
-    drafts,
-    email,
-    filters,
-    inbox,
-    jobs,
-    journal,
-    judge,
-    largemail,
-    later,
-    matrix,
-    openapi,
-    ops,
-    outbox,
-    people,
-    providers,
-    senders,
-    styles,
-    tags,
-    threads,
-    welcome,
+    accounts, acts, diagnosis, drafts, email, filters, inbox, jobs, journal, judge, largemail, later, matrix, openapi, ops, outbox, people,
+    providers, rules, senders, styles, tags, threads, welcome,
+)  # fmt: skip
+from mailhelper.web.examples import (
+    ACCOUNT, ACCOUNT_BODY, ACT, DRAFT, FILE, GRANT, LIST_QUERY, MAIL, ME, OUTGOING, PROVIDER, PROVIDER_BODY, QUEUED, REPLY, ROW, RULE,
+    RULE_BODY, RULE_HIT, SENDER, SERVER, SNOOZE, STATE, STYLE, SUGGESTION, TAG, TAGGED, TASK, THREAD, TRUSTED, USAGE, items,
 )  # fmt: skip
 from mailhelper.web.routing import Route
-
-TRIAGE = {
-    "urgency": 3, "importance": 2, "score": 8, "colour": "red", "category": "urgent", "kind": "person", "spam": False, "needs_reply": True,
-    "summary": "Could you sign it by Friday?", "suggested_tags": ["contract"], "reasons": ["“by Friday” = Fri, 27 Nov"], "confidence": 0.8,
-    "rated_by": "builtin", "failed": False,
-}
-ROW = {
-    "id": 5, "account_id": 1, "folder": "INBOX", "thread_id": 3, "from": {"name": "Miriam Keller", "address": "miriam@example.org"},
-    "to": [{"name": "Anna", "address": "anna@example.org"}], "subject": "Contract", "date": "2026-11-20T09:12:00.000Z", "size": 4711,
-    "flags": {"read": False, "flagged": False, "answered": False}, "has_attachments": True, "snippet": "The last version is attached …", "tags": [],
-    "done": False, "triage": TRIAGE,
-}
-MAIL = {
-    **ROW, "text": "Dear Anna, …", "html": "", "headers": [["Subject", "Contract"]], "cc": [], "reply_to": [], "calendar": False, "defects": [],
-    "attachments": [{"id": 1, "filename": "contract.pdf", "mime": "application/pdf", "size": 214000, "inline": False, "fetched": True}],
-    "invitation": None,
-    "layers": {"builtin": TRIAGE, "base": None, "optimize": None, "pattern": None, "rule": None, "user": None},
-}
-THREAD = {
-    "id": 3, "subject": "Contract", "people": [{"name": "Miriam Keller", "address": "miriam@example.org"}], "count": 2, "unread": 1,
-    "date": "2026-11-20T09:12:00.000Z", "state": "needs_reply", "reason": "Miriam Keller wrote last: asks you: “Could you sign it?”", "last": ROW,
-}
-QUEUED = {"status": "queued", "task_id": "12", "task_type": "huey", "message": "Starts in a moment"}
-TASK = {
-    "task_id": "12", "kind": "sync_user_emails", "state": "PROGRESS", "status": "running", "progress": 40, "done": 400, "total": 1000,
-    "message": "Fetching mail: 400 of 1,000", "result": None, "error": None, "attempts": 1, "created_at": "2026-11-20T09:12:00.000Z",
-    "started_at": "2026-11-20T09:12:00.120Z", "finished_at": None, "eta": "2026-11-20T09:12:03.000Z",
-}
-SERVER = {"host": "imap.example.org", "port": 993, "security": "tls", "username": "anna@example.org", "password": "…"}
-ACCOUNT_BODY = {"name": "Home", "address": "anna@example.org", "imap": SERVER, "mode": "builtin", "background": False, "interval": 15}
-ACCOUNT = {
-    "id": 1, "kind": "imap", "name": "Home", "address": "anna@example.org", "mode": "builtin", "judge": "unsure", "signature": None,
-    "imap": {"host": "imap.example.org", "port": 993, "security": "tls", "username": "anna@example.org", "fingerprint": ""}, "smtp": None,
-    "filters": None, "background": False, "interval": 15, "synced_at": None, "error": None, "emails": 0, "created_at": "2026-11-20T09:12:00.000Z",
-}
-STATE = {"id": 5, "folder": "INBOX", "flags": {"read": True, "flagged": False, "answered": False}, "done": False, "acts": [7]}
-SNOOZE = {"until": "2026-11-23T07:00:00.000Z", "answer": True, "due": False, "answered": False}
-ACT = {
-    "id": 7, "email_id": 5, "account_id": 1, "what": "trash", "value": None, "keyword": None, "subject": "Contract", "from": "INBOX", "to": "Trash",
-    "undoes": None, "state": "done", "by": "user", "reference": None, "why": "", "batch": None,
-    "at": "2026-11-20T09:12:00.000Z", "done_at": "2026-11-20T09:12:01.000Z", "error": None, "can_undo": True,
-}
-TAG = {"id": 4, "name": "Club", "colour": "green", "description": "board, training, matches", "automatic": False, "count": 12, "learned_from": 12,
-       "refused": False}
-SUGGESTION = {"id": 9, "name": "insurance", "count": 8, "state": "open",
-              "first_at": "2026-11-01T09:12:00.000Z", "last_at": "2026-11-20T09:12:00.000Z"}
-TAGGED = {"id": 5, "tags": ["Club"]}
-GRANT = {"id": 7, "label": "Firefox", "created_at": "2026-11-20T09:12:00.000Z", "used_at": "2026-11-20T09:12:00.000Z",
-         "expires_at": "2026-12-20T09:12:00.000Z"}
-REPLY = {"style": "formal", "instructions": "Say yes, but not before Monday.", "provider_id": 1}
-PATTERN = {"urgency": 1, "importance": 2, "category": "information", "kind": "newsletter", "confidence": 72, "rated": 17, "agreed": 17,
-           "corrected": 0, "newsletter": True, "applied": True}
-SENDER = {"id": 3, "address": "news@example.org", "received": 17, "written": 0, "first_at": "2026-01-20T09:12:00.000Z",
-          "last_at": "2026-11-20T09:12:00.000Z", "trusted": False, "pattern": PATTERN}
-TRUSTED = {"id": 2, "entry": "example.org", "account_id": None, "created_at": "2026-11-20T09:12:00.000Z"}
-STYLE = {"name": "formal", "address": "sie", "greeting": "", "closing": "Freundliche Grüße", "signature": "Anna Beck", "instructions": ""}
-DRAFT = {
-    "id": 4, "email_id": 5, "account_id": 1, "version": 1, "state": "draft", "style": "formal", "written_by": "llm:qwen3",
-    "to": [{"name": "Miriam Keller", "address": "miriam@example.org"}], "cc": [], "bcc": [], "subject": "Re: Contract", "text": "Dear Miriam, …",
-    "created_at": "2026-11-20T09:12:00.000Z", "edited_at": None,
-}
-OUTGOING = {
-    "id": 3, "account_id": 1, "draft_id": 4, "email_id": 5, "state": "waiting", "subject": "Re: Contract", "to": ["miriam@example.org"],
-    "message_id": "5f0c…@example.org", "copy": None, "created_at": "2026-11-20T09:12:00.000Z", "sent_at": None, "error": None,
-}
-FILE = {"id": 1, "filename": "contract.pdf", "mime": "application/pdf", "size": 214000}
-ME = {"id": 1, "name": "anna", "roles": ["user"],
-      "settings": {"language": "en", "timezone": "Europe/Berlin", "theme": "auto", "density": "comfortable", "idle_minutes": 30,
-                   "mark_read": True}}
-PROVIDER_BODY = {
-    "name": "Ollama", "base_url": "http://127.0.0.1:11434/v1", "api_key": "", "base_model": "qwen3:4b", "optimize_model": "qwen3:14b",
-    "embedding_model": "", "local": True, "timeout": 120, "prices": {"qwen3:4b": {"in": 0, "out": 0}}, "offered": False, "budget": 0,
-}
-PROVIDER = {"id": 1, **{name: value for name, value in PROVIDER_BODY.items() if name != "api_key"}, "mine": True, "has_key": False, "error": None,
-            "created_at": "2026-11-20T09:12:00.000Z"}
-USAGE = {"items": [{"kind": "base", "questions": 12, "tokens": 14_400, "cost": 0.02}], "next": None, "total": 1, "today": 1200, "left": None,
-         "local_only": False, "daily_tokens": None}
-LIST_QUERY = {
-    "account": "account id", "folder": "folder id or name", "sender": "sender id",
-    "urgency": "1–3", "importance": "1–3", "category": "action_required, urgent, information",
-    "tag": "tag id or name",
-    "kind": "person, newsletter, …", "unread": "1 or 0", "flagged": "1 or 0", "answered": "1 or 0", "needs_reply": "1 or 0", "done": "1 or 0",
-    "since": "date or time", "before": "date or time", "sort": "date, score, size", "limit": "at most 200", "cursor": "`next` of the page before",
-}
-
-
-def items(example: object) -> dict[str, object]:
-    return {"items": [example], "next": None, "total": 1}
-
+# isort: on
 
 ROUTES: list[Route] = [
     # ── public ──
@@ -173,10 +69,22 @@ ROUTES: list[Route] = [
     Route("GET", "/drafts/<id:int>", drafts.show),
     Route("POST", "/drafts/<id:int>", drafts.save),
     Route("POST", "/drafts/<id:int>/delete", drafts.delete),
+    Route("GET", "/rules", rules.index),
+    Route("GET", "/rules/new", rules.new),
+    Route("POST", "/rules/new", rules.add),
+    Route("GET", "/rules/<id:int>", rules.edit),
+    Route("POST", "/rules/<id:int>", rules.save),
+    Route("POST", "/rules/<id:int>/switch", rules.switch, token="write"),
+    Route("POST", "/rules/<id:int>/delete", rules.delete, token="write"),
+    Route("POST", "/rules/<id:int>/undo", rules.undo, token="write"),
+    Route("POST", "/rules/apply", rules.apply, token="write"),
+    Route("GET", "/rules/log", rules.log),
+    Route("GET", "/rules/export", rules.export),
+    Route("POST", "/rules/import", rules.take),
     Route("GET", "/tags", tags.index),
-    Route("POST", "/tags", tags.create, token="write"),
+    Route("POST", "/tags", tags.create),
     Route("GET", "/tags/<id:int>", tags.edit),
-    Route("POST", "/tags/<id:int>", tags.save, token="write"),
+    Route("POST", "/tags/<id:int>", tags.save),
     Route("POST", "/tags/<id:int>/delete", tags.delete, token="write"),
     Route("POST", "/tag-suggestions/<id:int>/approve", tags.approve, token="write"),
     Route("POST", "/tag-suggestions/<id:int>/merge", tags.merge, token="write"),
@@ -333,6 +241,32 @@ ROUTES: list[Route] = [
     Route("DELETE", "/api/drafts/<id:int>", drafts.api_delete, token="write", summary="Throw a draft away", example={"deleted": True}),
     Route("POST", "/api/journal/undo", journal.api_undo_all, token="write", summary="Undo all of a rule, of a day or of one bulk call",
           body={"day": "2026-11-20"}, example={"undone": 3, "left": 0}),
+    Route("GET", "/api/rules", rules.api_list, token="read", summary="Rules in the order in which they are tried", example=items(RULE)),
+    Route("POST", "/api/rules", rules.api_create, token="write", summary="Make a rule", body=RULE_BODY, example=RULE, status=201),
+    Route("GET", "/api/rules/<id:int>", rules.api_show, token="read", summary="One rule", example=RULE),
+    Route("PUT", "/api/rules/<id:int>", rules.api_save, token="write", summary="Replace a rule", body=RULE_BODY, example=RULE),
+    Route("DELETE", "/api/rules/<id:int>", rules.api_delete, token="write", summary="Delete a rule; what it did stays", example={"deleted": True}),
+    Route("POST", "/api/rules/<id:int>/test", rules.api_test, token="write", body={"email_id": 5},
+          summary="Dry run: on one mail at once, condition by condition; without email_id on the newest, as a job",
+          example={"matches": True, "conditions": [{"type": "sender_domain", "value": "club.example", "met": True}],
+                   "actions": [{"type": "move", "value": "Archive"}]}),
+    Route("POST", "/api/rules/<id:int>/undo", rules.api_undo, token="write", summary="Take back all that a rule did", body={},
+          example={"undone": 3, "left": 0}),
+    Route("POST", "/api/rules/preview", rules.api_preview, token="write", summary="What a rule would match of the newest 500 mails",
+          body=RULE_BODY, example={"tested": 500, "matched": 41, "conflicts": [{"id": 2, "name": "Archive", "count": 3}], "too_slow": False,
+                                   "items": [ROW]}),
+    Route("POST", "/api/rules/apply", rules.api_apply, token="write", status=202, example=QUEUED, body={"dry_run": True},
+          summary="Apply rules (rule_ids, else all that are on) to mail (email_ids, else all), or with dry_run only count"),
+    Route("GET", "/api/rules/log", rules.api_log, token="read", summary="What rules did, newest first", example=items(RULE_HIT),
+          query={"rule": "rule id", "email": "email id", "what": "action", "state": "pending, done, refused, undone", "limit": "at most 200",
+                 "cursor": "`next`"}),
+    Route("GET", "/api/rules/templates", rules.api_templates, token="read", summary="Rules to begin with",
+          example=items({"id": "spam", "name": "Junk and fraud into the trash", "description": "…",
+                         "rule": {**RULE_BODY, "conditions": [], "actions": []}})),
+    Route("GET", "/api/rules/export", rules.api_export, token="read", summary="All rules as text (TOML)", example={"text": "[[rule]]\n…"}),
+    Route("POST", "/api/rules/import", rules.api_import, token="write", summary="Add the rules of such a text, all or none",
+          body={"text": "[[rule]]\nname = \"Club\"\nwhen = [\"sender_domain: club.example\"]\ndo = [\"flag\"]\n"}, example={"added": 1}),
+    Route("GET", "/api/rules/task_status/<id>", rules.api_task, token="read", summary="A job of rules, like /tasks/<id>", example=TASK),
     Route("GET", "/api/tags", tags.api_list, token="read", summary="Tags with their number of mails", example=items(TAG)),
     Route("POST", "/api/tags", tags.api_create, token="write", summary="Make a tag", status=201, example=TAG,
           body={"name": "Club 2", "colour": "green", "description": "board, training, matches", "automatic": False}),

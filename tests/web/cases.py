@@ -41,6 +41,22 @@ SENDERS = {"senders": [sender(), sender(id=4, trusted=False, pattern=None, writt
            "statistics": {"learned": 1, "applied": 1}, "newer": None, "older": "/senders?page=2"}
 TRUSTED = {"entries": [{"id": 1, "entry": "example.org", "account_id": None}, {"id": 2, "entry": "@x.example", "account_id": 1}],
            "boxes": [(1, "Home"), (2, "Work")], "names": {1: "Home", 2: "Work"}, "form": {}, "errors": {}}
+RULE = {"id": 3, "name": "Club <board>", "enabled": True, "priority": 100, "match": "all", "threshold": 85, "hits": 41, "last_hit": NOW,
+        "error": None, "words": {"when": ["the sender's domain is “club.example”"], "do": ["move to the folder “Archive”"]}}
+RULES = [RULE, {**RULE, "id": 4, "enabled": False, "match": "any", "hits": 0, "last_hit": None, "words": {"when": [], "do": []},
+                "error": {"code": "rule_slow", "message": "Too slow."}}]
+TEMPLATES = [{"id": "spam", "name": "Junk into the trash", "description": "What is surely junk goes into the trash."}]
+RULE_FORM: dict[str, Any] = {
+    "form": {"name": "Club", "match": "all", "threshold": 85, "priority": 100, "enabled": True}, "errors": {}, "folders": ["Archive", "INBOX"],
+    "rows": {"conditions": [{"choice": "sender_domain", "value": "club.example"}, {"choice": "", "value": ""}],
+             "actions": [{"choice": "flag", "value": ""}]},
+    "choices": {"conditions": [("sender_domain", "the domain is", True), ("urgency:3", "its urgency is: today", False)],
+                "actions": [("move", "move to the folder", True), ("flag", "flag", False)]},
+}
+RULE_HITS = [
+    {"id": 8, "rule_id": 3, "rule": "Club", "email_id": 1, "subject": "Training", "words": "flag", "state": "done", "at": NOW, "error": None},
+    {"id": 7, "rule_id": None, "rule": "Old", "email_id": None, "subject": "", "words": "move", "state": "refused", "at": NOW,
+     "error": {"code": "act_gone", "message": "The mail is no longer there."}}]
 QUEUE = [{"id": 9, "name": "insurance", "count": 8}]
 TOLD = Estimate(37, 30, "qwen3:30b", "ai.example.org", 61_000, 1_200_000, 90_000)
 STYLE = {"name": "formal", **PLAIN, "signature": "Anna Beck\nKirchweg 4"}
@@ -262,6 +278,17 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
                                         "errors": {"kind": "Choose one."}}, ann),
         ("trusted", "senders/trusted", TRUSTED, ann),
         ("trusted-none", "senders/trusted", {**TRUSTED, "entries": [], "boxes": [(1, "Home")], "errors": {"entry": "Please fill this in."}}, ann),
+        ("rules", "rules/index", {"rules": RULES, "templates": TEMPLATES, "wrong": "", "text": ""}, ann),
+        ("rules-none", "rules/index", {"rules": [], "templates": TEMPLATES, "wrong": "This is no text of rules.", "text": "[[rule"}, ann),
+        ("rule-new", "rules/form", {**RULE_FORM, "rule": None, "preview": None}, ann),
+        ("rule", "rules/form", {**RULE_FORM, "rule": RULES[1], "preview": {
+            "tested": 500, "count": 41, "items": rows()[:2], "conflicts": [{"id": 2, "name": "Spam", "count": 3}], "too_slow": False}}, ann),
+        ("rule-wrong", "rules/form", {**RULE_FORM, "rule": RULES[0], "preview": None, "errors": {
+            "name": "Missing.", "conditions.0.value": "This regular expression is not understood."}}, ann),
+        ("rule-slow", "rules/form", {**RULE_FORM, "rule": RULES[0], "preview": {"tested": 500, "too_slow": True}}, ann),
+        ("rule-log", "rules/log", {"hits": RULE_HITS, "older": "/rules/log?before=4", "newer": None, "names": [(3, "Club")], "asked": {"rule": "3"},
+                                   "whats": ("move", "tag"), "states": ("pending", "done")}, ann),
+        ("rule-log-none", "rules/log", {"hits": [], "older": None, "newer": None, "names": [], "asked": {}, "whats": (), "states": ()}, ann),
         ("settings", "settings/index", SETTINGS, ann),
         ("account-status", "accounts/form", {"form": FORM, "errors": {}, "test": None, "account": accounts()[0], "status": {
             "synced_at": NOW, "tried_at": NOW, "next_at": None, "listening": "idle", "stopped": True, "failures": 1, "background_until": NOW,

@@ -8,13 +8,13 @@ import pytest
 
 from mailhelper import acts, users
 from mailhelper.filters import FILTERS
-from mailhelper.models import Account, Act, AiProvider, Draft, Job, JobLog, Mail, Sender, Tag, TagSuggestion, Trusted
+from mailhelper.models import Account, Act, AiProvider, Draft, Job, JobLog, Mail, Rule, Sender, Tag, TagSuggestion, Trusted
 from mailhelper.scope import Scope
 from mailhelper.web import openapi
 from mailhelper.web.routes import ROUTES
 from mailhelper.web.routing import Route
 from tests.conftest import Client
-from tests.world import SERVER, account, ai, ai_server, done, draft, enclosed, fill, folder, outgoing, tagged, trust
+from tests.world import SERVER, account, ai, ai_server, done, draft, enclosed, fill, folder, outgoing, ruled, tagged, trust
 
 TYPES: dict[str, Any] = {"integer": int, "number": (int, float), "string": str, "boolean": bool, "array": list, "object": dict}
 API = [route for route in ROUTES if route.path.startswith(("/api/", "/tasks/", "/mail-account", "/emails/")) or route.path.endswith("/reprocess")]
@@ -100,7 +100,8 @@ def ann_trusts(scope: Scope) -> int:
 
 def ask(client: Client, scope: Scope, route: Route) -> Any:
     """The real answer of a route in a small world."""
-    table: Any = Job if "/tasks/" in route.path else Account if "account" in route.path else Act if "journal" in route.path \
+    table: Any = Job if re.search("/(tasks|task_status)/", route.path) else Rule if "/rules/<id" in route.path \
+        else Account if "account" in route.path else Act if "journal" in route.path \
         else Sender if "senders" in route.path else AiProvider if "/ai-providers" in route.path \
         else Draft if "drafts" in route.path else TagSuggestion if "tag-suggestions" in route.path else Tag if "/tags/<id" in route.path else Mail
     id = scope.select(table, table.id).scalar()
@@ -129,7 +130,7 @@ ANSWERED = [route for route in ROUTES if route.summary and route.example is not 
 def test_real_answers_have_exactly_the_keys_of_the_example(ann: Scope, route: Route, document: dict[str, Any]) -> None:
     place = fill(ann).account
     folder(ann, place, "Trash", "trash"), folder(ann, place, "Archive", "archive")
-    done(ann), draft(ann), tagged(ann), trust(ann)
+    done(ann), draft(ann), tagged(ann), trust(ann), ruled(ann)
     ann.update(Sender, urgency=1, importance=2, category="information", kind="person", confidence=40, rated=1, agreed=1, corrected=0).execute()
     if "/ai-providers" in route.path:
         ai_server(ann)
@@ -158,9 +159,10 @@ def test_an_unknown_field_is_refused_by_name_and_changes_nothing(ann: Scope, rou
     tables: list[Callable[[], int]] = [lambda: ann.select(Mail).count(), lambda: ann.select(Job).count(), lambda: ann.select(Account).count(),
                                        lambda: ann.select(JobLog).count()]
     before = [count() for count in tables]
-    tag = tagged(ann).id
+    tag, rule = tagged(ann).id, ruled(ann).id
     suggestion = ann.select(TagSuggestion, TagSuggestion.id).scalar()
-    id = tag if "/tags/<id" in route.path else suggestion if "suggestions" in route.path else account(ann).id if "account" in route.path \
+    id = tag if "/tags/<id" in route.path else rule if "/rules/<id" in route.path \
+        else suggestion if "suggestions" in route.path else account(ann).id if "account" in route.path \
         else ann.select(Sender, Sender.id).scalar() if "senders" in route.path \
         else done(ann).id if "journal" in route.path else outgoing(ann).id if "outbox" in route.path else draft(ann).id if "drafts" in route.path \
         else ai_server(ann) if "/ai-providers" in route.path else ann.select(Mail, Mail.id).scalar()

@@ -7,25 +7,44 @@ import pytest
 
 from mailhelper import db as database
 from mailhelper import jobs, users
-from mailhelper.models import Account, Act, AiProvider, Draft, Enclosure, Job, Mail, MailTag, Outgoing, Sender, Tag, TagSuggestion, Thread, Trusted
+from mailhelper.models import (
+    Account,
+    Act,
+    AiProvider,
+    Draft,
+    Enclosure,
+    Job,
+    Mail,
+    MailTag,
+    Outgoing,
+    Rule,
+    RuleHit,
+    Sender,
+    Tag,
+    TagSuggestion,
+    Thread,
+    Trusted,
+)
 from mailhelper.scope import Scope
 from mailhelper.web.routes import ROUTES
 from mailhelper.web.routing import Route
 from tests.conftest import Client
-from tests.world import ai_server, done, draft, enclosed, fill, outgoing, tagged, trust
+from tests.world import ai_server, done, draft, enclosed, fill, outgoing, ruled, tagged, trust
 
 WITH_ID = [route for route in ROUTES if "<id" in route.path]
 PRIVATE = [route for route in ROUTES if route.access != "public"]
 BODIES: dict[str, Any] = {
     "/api/emails/<id:int>/correct": {"urgency": 1}, "/api/emails/<id:int>/flags": {"done": True, "read": True},
     "/api/emails/<id:int>/move": {"folder": "INBOX"}, "/api/drafts/<id:int>": {"text": "mine now"}, "/api/accounts/<id:int>": {"name": "mine now"},
-    "/api/ai-providers/<id:int>": {"name": "mine now"}, "/api/tags/<id:int>": {"name": "mine now"}, "/api/emails/<id:int>/tags": {"tags": ["Club"]},
+    "/api/ai-providers/<id:int>": {"name": "mine now"}, "/api/tags/<id:int>": {"name": "mine now"}, "/api/rules/<id:int>": {"name": "mine now"},
+    "/api/emails/<id:int>/tags": {"tags": ["Club"]},
     "/api/tag-suggestions/<id:int>/merge": {"tag": "Club"}, "/api/outbox/<id:int>/settle": {"sent": True},
     "/api/senders/<id:int>": {"urgency": 3},
 }
 
 
-TABLES: tuple[Any, ...] = (Account, Mail, Job, Act, Draft, Tag, MailTag, TagSuggestion, Outgoing, Enclosure, Sender, Trusted, AiProvider)
+TABLES: tuple[Any, ...] = (Account, Mail, Job, Act, Draft, Tag, MailTag, TagSuggestion, Outgoing, Enclosure, Sender, Trusted, AiProvider, Rule,
+                           RuleHit)
 
 
 def rows() -> list[Any]:
@@ -43,7 +62,7 @@ def filled(path: str, id: int) -> str:
 
 def id_of(scope: Scope, route: Route) -> int:
     """A row of the kind that the route's id means."""
-    table: Any = Job if re.search("/(tasks|jobs)/", route.path) else Account if "account" in route.path \
+    table: Any = Job if re.search("/(tasks|jobs|task_status)/", route.path) else Account if "account" in route.path \
         else TagSuggestion if "tag-suggestions" in route.path else Mail
     tag, trusted = tagged(scope).id, trust(scope).id
     if "trusted" in route.path:
@@ -54,6 +73,8 @@ def id_of(scope: Scope, route: Route) -> int:
         return tag
     if "/thread" in route.path:
         return int(scope.select(Thread, Thread.id).limit(1).scalar())
+    if "/rules/<id" in route.path:
+        return ruled(scope).id
     if "journal" in route.path:
         return done(scope).id
     if "outbox" in route.path:

@@ -26,7 +26,8 @@ def test_a_tag_is_made_changed_and_deleted_by_forms(ann: Scope, client: Client) 
     shown = unescape(client("GET", "/tags").text)
     assert "Tag saved." in shown and "board and training" in shown
     again = client("POST", "/tags", form={"name": "club"})
-    assert again.status == 409 and "There is a tag of this name already." in again.text and 'value="club"' in again.text
+    assert again.status == 409 and "There is a tag of this name already." in again.text
+    assert 'value="club"' in again.text and 'class="app"' in again.text
     id = ann.select(Tag, Tag.id).scalar()
     assert client("POST", f"/tags/{id}", form={"name": "Verein", "colour": "pink", "automatic": "1"}).status == 303
     tag = ann.get(Tag, id)
