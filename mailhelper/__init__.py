@@ -10,7 +10,7 @@ imapfolders imapwire imapfetch imaplarge imapidle imapcheck imaplogin imapstate 
 smtp letter
 aireply aiwire ai
 lists deadline reading phishing bulk asks gist triage likeness
-rules
+rules unsubscribing
 checksums patterns namewords names anonymize concealed tongue local chatter answers prompts
 queue jobs runner
 users senders subjects habits trusted threads pace accounts removal usage endpoints providers search relink
@@ -18,7 +18,7 @@ tags tagging
 invitations intake filters mails largemail later
 styles drafts enclosures compose
 ageing
-rulebook rulefacts
+rulebook rulefacts newsletters
 ratings places journal acts
 ruling trial
 brief judge replies batch
@@ -29,7 +29,7 @@ web.tags web.ruleform web.senders
 web.people web.styles web.matrix web.inbox web.drafts web.invitations web.judge
 web.welcome
 web.email web.largemail web.acts web.later web.outbox
-web.journal web.threads web.accounts web.filters web.diagnosis web.providers web.jobs web.rules web.ops web.openapi
+web.journal web.threads web.accounts web.filters web.diagnosis web.providers web.jobs web.rules web.newsletters web.ops web.openapi
 web.examples web.routes web.app
 worker serve demo doctor cli __main__
 """.split()

@@ -7,7 +7,7 @@
                  Watch.way .holder · AiProvider.base_mode .optimize_mode .error · Usage.kind ·
                  Tag.colour · MailTag.by · TagSuggestion.state · Invite.method .answer ·
                  Outgoing.state .copy .error · Sender.category .kind ·
-                 Rule.error · RuleHit.what .state .error
+                 Rule.error · RuleHit.what .state .error · Farewell.state .error
     sealed       Grant.label · Account.name .address .imap .smtp .filters .authserv .signature · Folder.name · Mail.head .keywords · Raw.data ·
                  Body.content · Rating.detail · Sender.address · Style.content · Draft.people .subject .text · Job.note .params .result
                  .error_params · JobLog.params · Act.detail · Egress.host · Asked.reasons · AiProvider.detail · Usage.model ·
@@ -20,6 +20,7 @@
     hash         Grant.secret_hash, Throttle.bucket
     keyed hash   beside a sealed value, where SQL must find it: Message-ID and References (Mail.message_key, ThreadKey.key), a subject together
                  with a person (ThreadSubject.key), sender address and domain (Mail.sender_key, Sender.address_key .domain_key .name_key),
+                 the sender of a list that was left (Farewell.sender_key),
                  Folder.name_key, Account.address_key, words (mail_words, see search.py), the bytes of imported mail (Mail.uid of local
                  accounts), the server's own ids (Mail.object_key, Folder.mailbox_key), events (Invite.uid_key),
                  tag names (Tag.name_key, TagSuggestion.name_key), trusted senders (Trusted.entry_key)
@@ -607,8 +608,19 @@ class RuleCursor(Owned):
     after = IntegerField()                                  # id of a mail; the column says no more than the order in which mails came
 
 
+class Farewell(Owned):
+    """That the user left the list of a sender, and what their server said."""
+    sender_key = BlobField()                                # Mail.sender_key of the list's mail
+    state = CharField(max_length=10)                        # done, refused
+    error = CharField(max_length=40, null=True)             # refused: why
+    at = DateTimeField(default=now)
+
+    class Meta:
+        indexes = ((("user", "sender_key"), True),)
+
+
 TABLES = [User, Throttle, Grant, Account, Folder, Thread, ThreadKey, Mail, Raw, Body, Rating, Sender, Style, Draft, Job, JobLog, Act, Egress]
 TABLES += [Watch, ThreadSubject, Asked, AiProvider, Usage]
-TABLES += [Tag, MailTag, TagRefusal, TagSuggestion, Rule, RuleHit, RuleCursor]
+TABLES += [Tag, MailTag, TagRefusal, TagSuggestion, Rule, RuleHit, RuleCursor, Farewell]
 TABLES += [Snooze, Invite, Occasion, Enclosure, Piece, Outgoing]
 TABLES += [Trusted]

@@ -8,11 +8,11 @@ export const say = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (whole
 const token = () => document.querySelector('meta[name="csrf-token"]').content;
 
 /* Send JSON, get JSON. Anything but success becomes an Error whose message a person can read. */
-export async function post(url, body = {}) {
+export async function post(url, body = {}, method = "POST") {
   let answer;
   try {
     answer = await fetch(url, {
-      method: "POST", body: JSON.stringify(body), redirect: "manual",
+      method, body: JSON.stringify(body), redirect: "manual",
       headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": token() },
     });
   } catch {

@@ -1,6 +1,6 @@
 /* The keyboard: j and k walk, letters act on the chosen row or press the control that carries the key, g goes somewhere. */
 
-import { act, chosen, mark, step } from "./rows.js";
+import { act, chosen, correct, mark, step } from "./rows.js";
 import { pick } from "./picks.js";
 
 const PLACES = { m: "/", i: "/inbox", r: "/inbox?needs_reply=1&done=0&sort=score", l: "/later", c: "/threads", o: "/outbox", f: "/rules", t: "/tags", a: "/accounts", j: "/jobs", s: "/settings" };
@@ -31,6 +31,7 @@ function pressed(key, event) {
   if (row && key === "x") return pick(row), true;
   if (row && key === "e") return mark(row), true;
   if (row && ACTS[key]) return act(row, ACTS[key]), true;
+  if (row && /^[1-9]$/.test(key)) return correct(row, key), true;
   return press(document.querySelector(`[data-key="${CSS.escape(key)}"]`));
 }
 

@@ -56,6 +56,18 @@ export async function act(row, what) {
   }
 }
 
+/* Correct the rating of a row, as on a number pad: 7 8 9 are of today, 1 4 7 minor. */
+export async function correct(row, key) {
+  const url = `/api/emails/${row.dataset.id}/correct`, at = Number(key) - 1;
+  try {
+    await post(url, { urgency: Math.floor(at / 3) + 1, importance: (at % 3) + 1 });
+    await refresh();
+    toast(say("corrected"), () => post(url, {}, "DELETE").then(() => refresh()).catch((error) => toast(error.message)));
+  } catch (error) {
+    toast(error.message);
+  }
+}
+
 async function back(id) {
   await post(`/api/journal/${id}/undo`).then(() => refresh()).catch((error) => toast(error.message));
 }

@@ -3,24 +3,29 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mailhelper import acts, mails
+from mailhelper import acts, mails, ratings, tagging, tags
 from mailhelper.db import db
-from mailhelper.errors import Conflict, Error, Invalid
+from mailhelper.errors import Conflict, Error, Invalid, NotFound
 from mailhelper.models import Act, Folder, Mail
 from mailhelper.scope import Scope
 from mailhelper.web import form, session
+from mailhelper.web.email import CORRECTIONS
 from mailhelper.web.render import page
 from mailhelper.web.routing import lang, see_other
+from mailhelper.web.tags import known, wanted
 
 MOST = 200          # mails of one call
 FLAGS = {"read": "seen", "flagged": "flagged", "answered": "answered"}      # field of the API → what of an act
 BULK = {        # action → the fields it sets, or None where the call brings them
     "flags": None, "move": None, "archive": {}, "trash": {}, "undelete": {}, "read": {"read": True}, "unread": {"read": False},
     "flag": {"flagged": True}, "unflag": {"flagged": False}, "done": {"done": True}, "undone": {"done": False},
+    "tag": None, "untag": None, "correct": None,
 }  # fmt: skip
-FIELDS = {"flags": (*FLAGS, "done"), "move": ("folder",), "archive": ("create",)}       # action → fields that it may come with
+FIELDS = {"flags": (*FLAGS, "done"), "move": ("folder",), "archive": ("create",), "tag": ("tags",), "untag": ("tags",),
+          "correct": CORRECTIONS}       # action → fields that it may come with
 SAID = {"read": "read", "unread": "unread", "flag": "flagged", "unflag": "unflagged", "archive": "archived", "trash": "trashed",
-        "undelete": "undeleted", "move": "moved", "done": "done", "undone": "undone"}      # action → toast
+        "undelete": "undeleted", "move": "moved", "done": "done", "undone": "undone", "tag": "tagged",
+        "untag": "untagged", "correct": "corrected"}      # action → toast
 
 
 # ── pages ──
@@ -71,7 +76,7 @@ def bulk(scope: Scope) -> Any:
     if not ids:
         session.toast("none_chosen")
         return see_other(_next("/inbox"))
-    values: dict[str, Any] = {"folder": _chosen(scope)} if action == "move" else {"create": form.flag("create")} if action == "archive" else {}
+    values = _typed(scope, action)
     items = _each(scope, ids, action, values)
     codes = {one["error"]["code"] for one in items if one["error"]}
     if "no_archive" in codes:
@@ -80,6 +85,20 @@ def bulk(scope: Scope) -> Any:
     done = [act for one in items if not one["error"] for act in one["acts"]]
     session.toast(SAID[action] if not codes else "bulk_partly", f"/journal/undo?batch={min(done)}" if done else "")
     return see_other(_next("/inbox"))
+
+
+def _typed(scope: Scope, action: str) -> dict[str, Any]:
+    """What the bar above the list brings for an action: folder; tag, a name; rating, such as 3-2."""
+    if action == "move":
+        return {"folder": _chosen(scope)}
+    if action == "archive":
+        return {"create": form.flag("create")}
+    if action in ("tag", "untag"):
+        return {"tags": [form.text("tag")]}
+    if action == "correct":
+        urgency, _, importance = form.text("rating").partition("-")
+        return {name: int(level) if level.isdecimal() else level for name, level in (("urgency", urgency), ("importance", importance))}
+    return {}
 
 
 def _acted(id: int, act: Act | None, code: str) -> Any:
@@ -129,7 +148,7 @@ def api_undelete(scope: Scope, id: int) -> dict[str, Any]:
 
 def api_bulk(scope: Scope) -> dict[str, Any]:
     """One action on many mails: each gets its new state, or why not."""
-    values = form.body(("ids", "action", "folder", "create", *FLAGS, "done"))
+    values = form.body(("ids", "action", *sum(FIELDS.values(), ())))
     ids, action = _ids(values.pop("ids", None)), values.pop("action", None)
     if not isinstance(action, str) or action not in BULK:
         raise Invalid(fields={"action": ("bad_choice", {"choices": ", ".join(BULK)})})
@@ -146,6 +165,10 @@ def _each(scope: Scope, ids: Sequence[int], action: str, values: Mapping[str, An
     if action in ("move", "archive", "trash", "undelete"):
         to = _target(values) if action == "move" else _create(values) if action == "archive" else None
         found = [acts.act_on_all(scope, ids, action, to)]
+    elif action in ("tag", "untag"):
+        found = [_tagged(scope, ids, action, values)]
+    elif action == "correct":
+        found = [{id: _corrected(scope, id, values) for id in ids}]
     else:
         flags = _flags(values if BULK[action] is None else BULK[action] or {})
         found, batch = [], None
@@ -155,6 +178,23 @@ def _each(scope: Scope, ids: Sequence[int], action: str, values: Mapping[str, An
                 batch = batch or min((one.id for one in found[-1].values() if isinstance(one, Act)), default=None)      # type: ignore[attr-defined]
     with db.atomic():
         return [_outcome(scope, id, [one[id] for one in found], flags.get("done")) for id in ids]
+
+
+def _tagged(scope: Scope, ids: Sequence[int], action: str, values: Mapping[str, Any]) -> dict[Any, acts.Outcome]:
+    own = tags.owned(scope, ids)
+    if action == "tag":
+        tagging.add(scope, own, wanted(scope, values.get("tags")))
+    else:
+        tagging.remove(scope, own, known(scope, values.get("tags")))
+    return {id: None if id in own else NotFound() for id in ids}
+
+
+def _corrected(scope: Scope, id: int, values: Mapping[str, Any]) -> acts.Outcome:
+    try:
+        ratings.correct(scope, id, values)
+    except Error as error:
+        return error
+    return None
 
 
 def _flags(values: Mapping[str, Any]) -> Mapping[str, bool]:

@@ -2,8 +2,8 @@
 
 # isort: off
 from mailhelper.web import (
-    accounts, acts, diagnosis, drafts, email, filters, inbox, jobs, journal, judge, largemail, later, matrix, openapi, ops, outbox, people,
-    providers, rules, senders, styles, tags, threads, welcome,
+    accounts, acts, diagnosis, drafts, email, filters, inbox, jobs, journal, judge, largemail, later, matrix, newsletters, openapi, ops, outbox,
+    people, providers, rules, senders, styles, tags, threads, welcome,
 )  # fmt: skip
 from mailhelper.web.examples import (
     ACCOUNT, ACCOUNT_BODY, ACT, DRAFT, FILE, GRANT, LIST_QUERY, MAIL, ME, OUTGOING, PROVIDER, PROVIDER_BODY, QUEUED, REPLY, ROW, RULE,
@@ -81,6 +81,10 @@ ROUTES: list[Route] = [
     Route("GET", "/rules/log", rules.log),
     Route("GET", "/rules/export", rules.export),
     Route("POST", "/rules/import", rules.take),
+    Route("GET", "/newsletters", newsletters.index),
+    Route("GET", "/newsletters/<id:int>", newsletters.show),
+    Route("POST", "/newsletters/<id:int>/leave", newsletters.leave),
+    Route("POST", "/newsletters/<id:int>/write", newsletters.write),
     Route("GET", "/tags", tags.index),
     Route("POST", "/tags", tags.create),
     Route("GET", "/tags/<id:int>", tags.edit),
@@ -267,6 +271,13 @@ ROUTES: list[Route] = [
     Route("POST", "/api/rules/import", rules.api_import, token="write", summary="Add the rules of such a text, all or none",
           body={"text": "[[rule]]\nname = \"Club\"\nwhen = [\"sender_domain: club.example\"]\ndo = [\"flag\"]\n"}, example={"added": 1}),
     Route("GET", "/api/rules/task_status/<id>", rules.api_task, token="read", summary="A job of rules, like /tasks/<id>", example=TASK),
+    Route("GET", "/api/newsletters", newsletters.api_list, token="read", summary="Senders of newsletters, with volume and how much is read",
+          example=items({"email_id": 5, "name": "The News", "address": "news@example.org", "count": 41, "read": 3, "month": 8,
+                         "last": "2026-11-20T09:12:00.000Z", "since": 0, "unsubscribed": None})),
+    Route("GET", "/api/newsletters/<id:int>", newsletters.api_show, token="read", example={"post": "", "mailto": "", "link": ""},
+          summary="The ways off the list of a mail; post only where a valid signature covers the one-click offer"),
+    Route("POST", "/api/newsletters/<id:int>/unsubscribe", newsletters.api_leave, token="write", summary="Leave the list of a mail with one click",
+          body={}, example={"at": "2026-11-20T09:12:00.000Z", "state": "done", "error": None}),
     Route("GET", "/api/tags", tags.api_list, token="read", summary="Tags with their number of mails", example=items(TAG)),
     Route("POST", "/api/tags", tags.api_create, token="write", summary="Make a tag", status=201, example=TAG,
           body={"name": "Club 2", "colour": "green", "description": "board, training, matches", "automatic": False}),

@@ -138,7 +138,7 @@ def api_take_off(scope: Scope, id: int) -> dict[str, Any]:
     """Names or ids; one that is not on the mail is never suggested for it again."""
     mail = scope.get(Mail, id)
     values = form.body({"tags"}).get("tags")
-    tagging.remove(scope, [mail.id], [tags.find(scope, one) for one in _named(values)])
+    tagging.remove(scope, [mail.id], known(scope, values))
     return _on(scope, mail.id)
 
 
@@ -171,6 +171,11 @@ def wanted(scope: Scope, values: Any) -> list[Tag]:
     except Invalid as error:
         raise Invalid(fields={"tags": (error.code, error.params)}) from None
     return [scope.get(Tag, one) for one in given if isinstance(one, int)] + tags.made(scope, names)
+
+
+def known(scope: Scope, values: Any) -> list[Tag]:
+    """The tags of a list of names or ids.  Raises Invalid with the field, NotFound."""
+    return [tags.find(scope, one) for one in _named(values)]
 
 
 def _named(values: Any) -> Sequence[int | str]:

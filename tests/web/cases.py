@@ -57,6 +57,12 @@ RULE_HITS = [
     {"id": 8, "rule_id": 3, "rule": "Club", "email_id": 1, "subject": "Training", "words": "flag", "state": "done", "at": NOW, "error": None},
     {"id": 7, "rule_id": None, "rule": "Old", "email_id": None, "subject": "", "words": "move", "state": "refused", "at": NOW,
      "error": {"code": "act_gone", "message": "The mail is no longer there."}}]
+LEAVING = {"id": 5, "sender": "The <News>", "address": "news@example.org"}
+NEWSLETTER = {"email_id": 5, "name": "The <News>", "address": "news@example.org", "count": 41, "read": 3, "month": 8, "last": NOW,
+              "unsubscribed": None, "since": 0}
+NEWSLETTERS: list[dict[str, Any]] = [
+    NEWSLETTER, {**NEWSLETTER, "unsubscribed": {"at": NOW, "state": "done", "error": None}, "since": 2},
+    {**NEWSLETTER, "name": "", "unsubscribed": {"at": NOW, "state": "refused", "error": {"code": "x", "message": "No."}}}]
 QUEUE = [{"id": 9, "name": "insurance", "count": 8}]
 TOLD = Estimate(37, 30, "qwen3:30b", "ai.example.org", 61_000, 1_200_000, 90_000)
 STYLE = {"name": "formal", **PLAIN, "signature": "Anna Beck\nKirchweg 4"}
@@ -289,6 +295,10 @@ def pages() -> list[tuple[str, str, dict[str, Any], View]]:
         ("rule-log", "rules/log", {"hits": RULE_HITS, "older": "/rules/log?before=4", "newer": None, "names": [(3, "Club")], "asked": {"rule": "3"},
                                    "whats": ("move", "tag"), "states": ("pending", "done")}, ann),
         ("rule-log-none", "rules/log", {"hits": [], "older": None, "newer": None, "names": [], "asked": {}, "whats": (), "states": ()}, ann),
+        ("newsletters", "newsletters/index", {"items": NEWSLETTERS}, ann),
+        ("newsletters-none", "newsletters/index", {"items": []}, ann),
+        ("newsletter", "newsletters/show", {**LEAVING, "ways": {"post": "https://x.example/", "mailto": "", "link": ""}}, ann),
+        ("newsletter-hand", "newsletters/show", {**LEAVING, "ways": {"post": "", "mailto": "mailto:a@x.example", "link": "https://x.example/"}}, ann),
         ("settings", "settings/index", SETTINGS, ann),
         ("account-status", "accounts/form", {"form": FORM, "errors": {}, "test": None, "account": accounts()[0], "status": {
             "synced_at": NOW, "tried_at": NOW, "next_at": None, "listening": "idle", "stopped": True, "failures": 1, "background_until": NOW,

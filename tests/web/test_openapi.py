@@ -121,7 +121,8 @@ def ask(client: Client, scope: Scope, route: Route) -> Any:
     return client(route.method, path, json=body if body is not None else {} if route.method == "POST" else None)
 
 
-ELSEWHERE = ("/readyz", "/api/sessions", "/email/<id:int>/attachments/<number:int>/fetch")       # tested where they are at home
+ELSEWHERE = ("/readyz", "/api/sessions", "/email/<id:int>/attachments/<number:int>/fetch",
+             "/api/newsletters/<id:int>/unsubscribe")       # tested where they are at home
 ANSWERED = [route for route in ROUTES if route.summary and route.example is not None and not route.path.endswith(("/test", "/models", "/pause"))
             and (route.method == "GET" and route.path != "/readyz" or route.path not in ELSEWHERE)]
 

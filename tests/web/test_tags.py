@@ -82,3 +82,19 @@ def test_tags_by_script(ann: Scope, client: Client, mail: Mail) -> None:
     for wrong in ({}, {"tags": []}, {"tags": "Club"}, {"tags": [True]}, {"tags": [""]}, {"tags": ["x" * 51]}):
         assert client("POST", url, json=wrong).status == 400, wrong
     assert client("POST", f"/api/emails/{mail.id}/correct", json={"tags": ["Only"], "urgency": 1}).json["tags"] == ["Only"]
+
+
+def test_many_mails_at_once(ann: Scope, client: Client, mail: Mail) -> None:
+    items = client("POST", "/api/emails/bulk", json={"ids": [mail.id, 10 ** 6], "action": "tag", "tags": ["Club"]}).json["items"]
+    assert [one["error"] and one["error"]["code"] for one in items] == [None, "not_found"]
+    assert client("GET", f"/api/emails/{mail.id}").json["tags"] == ["Club"]
+    client("POST", "/api/emails/bulk", json={"ids": [mail.id], "action": "correct", "urgency": 1, "importance": 1})
+    assert ann.get(Mail, mail.id).layer == "user"
+    for form, tags in (({"act": "untag", "tag": "club"}, []), ({"act": "tag", "tag": "Other"}, ["Other"]),
+                       ({"act": "correct", "rating": "3-2"}, ["Other"])):
+        assert client("POST", "/inbox/bulk", form={"id": mail.id, **form}).status == 303
+        assert client("GET", f"/api/emails/{mail.id}").json["tags"] == tags
+    assert (ann.get(Mail, mail.id).urgency, ann.get(Mail, mail.id).importance) == (3, 2)
+    for wrong in ({"action": "tag"}, {"action": "correct"}, {"action": "correct", "urgency": 9}, {"action": "read", "tags": ["x"]}):
+        answer = client("POST", "/api/emails/bulk", json={"ids": [mail.id], **wrong})
+        assert answer.status == 400 or answer.json["items"][0]["error"], wrong
