@@ -22,7 +22,7 @@ rulebook rulefacts newsletters
 ratings places journal acts
 ruling trial
 brief judge replies batch
-preparer prefetch folders state sync preview outbox importer samplemail sample
+preparer prefetch folders state sync preview outbox rsvp importer samplemail sample
 threadlist watch status diagnosis
 web.form web.compress web.render web.session web.routing web.side
 web.tags web.ruleform web.senders

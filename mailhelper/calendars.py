@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from icalendar import Calendar, Component
+from icalendar import Calendar, Component, Event, vCalAddress
 from icalendar.timezone import tzp
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
@@ -77,12 +77,39 @@ def parse(data: bytes) -> Invitation | None:
         tzp.use_zoneinfo()      # forgets the zones that the library kept
 
 
+def reply(data: bytes, address: str, name: str, answer: str, at: dt.datetime) -> str:
+    """The answer of somebody to an invitation (RFC 5546 §3.2.3), `at` being naive UTC.  Raises ValueError for what is no invitation."""
+    event = _event(Calendar.from_ical(data))
+    answered = Event()
+    for field in ("UID", "RECURRENCE-ID", "SEQUENCE", "ORGANIZER", "SUMMARY"):
+        if field in event:
+            answered[field] = event[field]
+    answered.add("DTSTAMP", at.replace(tzinfo=dt.UTC))
+    person = vCalAddress(f"mailto:{address}")
+    person.params["PARTSTAT"] = answer.upper()
+    if name:
+        person.params["CN"] = name
+    answered.add("ATTENDEE", person, encode=False)
+    calendar = Calendar()
+    for field, value in (("PRODID", "-//mailhelper//EN"), ("VERSION", "2.0"), ("METHOD", "REPLY")):
+        calendar.add(field, value)
+    calendar.add_component(answered)
+    return str(calendar.to_ical().decode())
+
+
+def _event(calendar: Component) -> Component:
+    """A series comes first as a whole, then with what differs of single occurrences.  Raises ValueError without any."""
+    events = calendar.walk("VEVENT")
+    if not events:
+        raise ValueError("VEVENT")
+    return next((one for one in events if "RECURRENCE-ID" not in one), events[0])
+
+
 def _read(data: bytes) -> Invitation | None:
     calendar = next(iter(Calendar.from_ical(ZONE.sub(b";X-TZID=", data), multiple=True)), None)
-    if calendar is None or not (events := calendar.walk("VEVENT")):
+    if calendar is None or not calendar.walk("VEVENT"):
         return None
-    # A series comes first as a whole, then with what differs of single occurrences.
-    event = next((one for one in events if "RECURRENCE-ID" not in one), events[0])
+    event = _event(calendar)
     method = str(calendar.get("METHOD", "")).upper()
     zones = {str(zone.get("TZID")): zone for zone in calendar.walk("VTIMEZONE")}
     time = _Times(event, zones)

@@ -466,7 +466,7 @@ class Outgoing(Owned):
     mail = ForeignKeyField(Mail, on_delete="SET NULL", null=True, backref="+")        # which it answers
     state = CharField(max_length=10, default="waiting")     # waiting, sending, handing, sent, failed, unknown, undone; see outbox.py
     copy = CharField(max_length=8, null=True)               # in Sent: filed by us, there already, failed; null: not looked after yet
-    detail = SealedJSON()                                   # {message_id, date, subject, to: [address, …]}
+    detail = SealedJSON()                                   # {message_id, date, subject, to: [address, …], answer?, calendar?}
     error = CharField(max_length=40, null=True)             # why it was not sent
     error_params = SealedJSON(null=True)
     created_at = DateTimeField(default=now)

@@ -9,7 +9,7 @@ import datetime as dt
 from contextlib import suppress
 from typing import Any
 
-from mailhelper import accounts, acts, drafts, enclosures, errors, imap, jobs, journal, letter, mails, message, smtp, sync
+from mailhelper import accounts, acts, drafts, enclosures, errors, imap, invitations, jobs, journal, letter, mails, message, smtp, sync
 from mailhelper.db import db, now
 from mailhelper.errors import Cancelled, Conflict, Error, Invalid, NotFound, Unclear
 from mailhelper.headers import Address
@@ -26,8 +26,8 @@ RETRIES = 6
 FILED_THERE = ("gmail.com", "googlemail.com", "office365.com", "outlook.com")       # servers that put what they send into Sent themselves
 
 
-def send(scope: Scope, draft_id: object, seconds: float = UNDO_SECONDS) -> Outgoing:
-    """Have a draft sent, after the time in which that can be undone.
+def send(scope: Scope, draft_id: object, seconds: float = UNDO_SECONDS, **more: str) -> Outgoing:
+    """Have a draft sent, after the time in which that can be undone.  more: answer and calendar of an answered invitation (rsvp.py).
 
     Raises NotFound, Conflict (no_smtp, draft_sending), Invalid where nobody is to get it or an address cannot be written to.
     """
@@ -41,7 +41,7 @@ def send(scope: Scope, draft_id: object, seconds: float = UNDO_SECONDS) -> Outgo
         if not recipients:
             raise Invalid(fields={"to": "nobody"})
         detail = {"message_id": letter.new_id(account.address), "date": _today(scope), "subject": draft.subject,
-                  "to": list(dict.fromkeys(recipients))}
+                  "to": list(dict.fromkeys(recipients)), **more}
         with db.atomic():
             if not scope.update(Draft, state="sending").where(Draft.id == draft.id, Draft.state == "draft").execute():
                 raise Conflict("draft_sending")
@@ -207,6 +207,8 @@ class Post:
                 return
             journal.note_sent(self.scope, self.account, self.row.mail_id, self.detail["subject"])      # type: ignore[attr-defined]
         if self.row.mail_id:      # type: ignore[attr-defined]
+            if "answer" in self.detail:
+                invitations.answered(self.scope, self.row.mail_id, self.detail["answer"])      # type: ignore[attr-defined]
             with suppress(NotFound):
                 acts.act(self.scope, self.row.mail_id, "answered", True, why=acts.Why("job", self.job.id))      # type: ignore[attr-defined]
 
@@ -229,7 +231,7 @@ class Post:
             sender=Address(_own_name(self.account), self.account.address), to=people["to"], cc=people["cc"], subject=draft.subject, text=draft.text,
             date=dt.datetime.fromisoformat(self.detail["date"]), message_id=self.detail["message_id"], in_reply_to=answered[-1] if answered else "",
             references=answered, files=enclosures.files(self.scope, draft.id),
-            boundary=f"=_{self.detail['message_id'].partition('@')[0]}")
+            calendar=self.detail.get("calendar", ""), boundary=f"=_{self.detail['message_id'].partition('@')[0]}")
 
 
 def _start(scope: Scope, row: Outgoing, seconds: float) -> None:

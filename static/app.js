@@ -2,6 +2,7 @@
 
 import { offer } from "./copy.js";
 import { fade } from "./dom.js";
+import * as drafts from "./drafts.js";
 import * as forms from "./forms.js";
 import * as keys from "./keys.js";
 import * as picks from "./picks.js";
@@ -11,6 +12,7 @@ import { equip, remember } from "./rows.js";
 import { watch } from "./seen.js";
 
 forms.listen();
+drafts.listen();
 keys.listen();
 picks.listen();
 preview.listen();

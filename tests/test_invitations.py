@@ -1,12 +1,16 @@
 """Invitations in mails: which of several counts, what else is at that time, and what the card says."""
 
+import email
+import email.policy
 from typing import Any
 
-from mailhelper import invitations
-from mailhelper.models import Folder, Mail
+from mailhelper import calendars, invitations, rsvp
+from mailhelper.models import Folder, Mail, Outgoing
 from mailhelper.scope import Scope
 from tests.conftest import Client
+from tests.servers.sink import Sink
 from tests.test_calendars import calendar
+from tests.test_outbox import mailbox, work
 from tests.world import account, folder, keep, raw
 
 
@@ -121,3 +125,34 @@ def test_an_unknown_zone_is_said_on_the_card(ann: Scope) -> None:
     data = calendar('DTSTART;TZID="Customer zone":20991201T100000').decode()
     [mail] = keep(ann, place(ann), raw("Mail", data, Content_Type="text/calendar; method=REQUEST"))
     assert "2099-12-01 10:00 in a time zone “Customer zone” that nobody knows" in Client(ann)("GET", f"/email/{mail.id}").text
+
+
+# ── answering ──
+
+def test_an_answer_goes_to_the_organizer_and_stands_on_the_card(ann: Scope) -> None:
+    with Sink() as sink:
+        box = mailbox(ann, sink.port)
+        mail = invite(ann, folder(ann, box), 1, "SEQUENCE:2", "ATTENDEE;CN=Ann:mailto:ann@home.example")
+        assert 'value="tentative"' in Client(ann)("GET", f"/email/{mail.id}").text
+        rsvp.answer(ann, mail.id, "accepted", "en")
+        assert card(ann, mail)["answer"] is None, "not before it is sent"
+        work(ann)
+    assert card(ann, mail)["answer"] == "accepted" and sink.taken[0].recipients == ["miriam@work.example"]
+    sent = email.message_from_bytes(sink.taken[0].raw, policy=email.policy.default)
+    part = next(part for part in sent.walk() if part.get_content_type() == "text/calendar")
+    assert part.get_param("method") == "REPLY" and sent["subject"] == "Accepted: Meeting"
+    said = calendars.parse(part.get_payload(decode=True))
+    assert said and (said.method, said.uid, said.sequence, said.organizer and said.organizer.address) == ("reply", "1@x", 2, "miriam@work.example")
+    assert [(one.name, one.address, one.answer) for one in said.attendees] == [("Home", "ann@home.example", "accepted")]
+
+
+def test_nobody_is_answered_who_does_not_ask(ann: Scope) -> None:
+    box = mailbox(ann, 1)
+    here = folder(ann, box)
+    cancelled, plain = invite(ann, here, 1, method="CANCEL"), keep(ann, here, raw(id="p@x"), uid=9)[0]
+    client = Client(ann)
+    for mail in (cancelled, plain):
+        assert client("POST", f"/api/emails/{mail.id}/rsvp", json={"answer": "accepted"}).json["error"] == "no_answer_wanted"
+    asked = invite(ann, here, 3, uid="other")
+    assert client("POST", f"/api/emails/{asked.id}/rsvp", json={"answer": "maybe"}).status == 400
+    assert ann.select(Outgoing).count() == 0

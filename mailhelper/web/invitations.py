@@ -1,14 +1,13 @@
-"""The card of an invitation on a mail's page."""
+"""The card of an invitation on a mail's page, and the buttons that answer it."""
 
 import datetime as dt
 from typing import Any
 
-from mailhelper import invitations, language
+from mailhelper import invitations, language, outbox, rsvp
 from mailhelper.language import t
 from mailhelper.scope import Scope
-from mailhelper.web.routing import lang
-
-ANSWERS = ("accepted", "tentative", "declined")
+from mailhelper.web import form, session
+from mailhelper.web.routing import lang, see_other
 
 
 def card(scope: Scope, mail_id: int) -> dict[str, Any] | None:
@@ -18,14 +17,26 @@ def card(scope: Scope, mail_id: int) -> dict[str, Any] | None:
         return None
     times = " – ".join(dict.fromkeys(_clock(scope, found, name) for name in ("start", "end") if found[name]))
     clashes = [{**one, "at": language.full(lang(), one["start"], scope.user.timezone)} for one in found["conflicts"]]
-    return {**found, "times": times, "conflicts": clashes, "title": _title(found)}
+    return {**found, "asked": rsvp.wanted(found), "times": times, "conflicts": clashes, "title": _title(found)}
+
+
+def answer(scope: Scope, id: int) -> Any:
+    """Form: answer=accepted, tentative or declined."""
+    row = rsvp.answer(scope, id, form.text("answer"), lang())
+    session.toast("sending", f"/outbox/{row.id}/undo")      # type: ignore[attr-defined]
+    return see_other(f"/email/{id}")
+
+
+def api_answer(scope: Scope, id: int) -> dict[str, Any]:
+    values = form.body(("answer",))
+    return outbox.shown(rsvp.answer(scope, id, str(values.get("answer", "")), lang()))
 
 
 def _title(event: dict[str, Any]) -> str:
     """What this mail says of the event."""
     if event["method"] == "reply":
         who = next(iter(event["attendees"]), {"name": "", "address": "", "answer": ""})
-        answer = who["answer"] if who["answer"] in ANSWERS else "other"
+        answer = who["answer"] if who["answer"] in rsvp.ANSWERS else "other"
         return t(lang(), f"event.reply.{answer}", who=who["name"] or who["address"] or t(lang(), "row.nobody"))
     if event["cancelled"]:
         return t(lang(), "event.cancelled")

@@ -2,8 +2,8 @@
 
 # isort: off
 from mailhelper.web import (
-    accounts, acts, diagnosis, drafts, email, filters, inbox, jobs, journal, judge, largemail, later, matrix, newsletters, openapi, ops, outbox,
-    people, providers, rules, senders, styles, tags, threads, welcome,
+    accounts, acts, diagnosis, drafts, email, filters, inbox, invitations, jobs, journal, judge, largemail, later, matrix, newsletters, openapi, ops,
+    outbox, people, providers, rules, senders, styles, tags, threads, welcome,
 )  # fmt: skip
 from mailhelper.web.examples import (
     ACCOUNT, ACCOUNT_BODY, ACT, DRAFT, FILE, GRANT, LIST_QUERY, MAIL, ME, OUTGOING, PROVIDER, PROVIDER_BODY, QUEUED, REPLY, ROW, RULE,
@@ -50,6 +50,7 @@ ROUTES: list[Route] = [
     Route("POST", "/outbox/<id:int>/settle", outbox.settle, token="write"),
     Route("POST", "/compose", outbox.new, token="write"),
     Route("POST", "/email/<id:int>/answer", outbox.answer, token="write"),
+    Route("POST", "/email/<id:int>/rsvp", invitations.answer, token="write"),
     Route("POST", "/drafts/<id:int>/send", outbox.send, token="write"),
     Route("POST", "/drafts/<id:int>/files", outbox.enclose, token="write"),
     Route("POST", "/enclosures/<id:int>/delete", outbox.take_out, token="write"),
@@ -197,6 +198,8 @@ ROUTES: list[Route] = [
     Route("POST", "/api/emails/<id:int>/snooze", later.api_snooze, token="write", summary="Put off until a time, until an answer comes, or both",
           body={"until": "2099-11-23T07:00:00Z", "answer": True}, example={"id": 5, "snooze": SNOOZE}),
     Route("DELETE", "/api/emails/<id:int>/snooze", later.api_unsnooze, token="write", summary="Bring back now", example={"id": 5, "snooze": None}),
+    Route("POST", "/api/emails/<id:int>/rsvp", invitations.api_answer, token="write",
+          summary="Answer an invitation by mail: accepted, tentative, declined", body={"answer": "accepted"}),
     Route("GET", "/api/outbox", outbox.api_list, token="read", summary="Mails on their way out, newest first",
           query={"limit": "at most 200", "cursor": "`next`"}, example=items(OUTGOING)),
     Route("POST", "/api/outbox/<id:int>/undo", outbox.api_undo, token="write", summary="Keep a mail from being sent, within ten seconds", body={},

@@ -203,7 +203,7 @@ def journal(**more: Any) -> dict[str, Any]:
 
 def event() -> dict[str, Any]:
     return {
-        "title": "Changed invitation", "summary": "Board meeting", "times": "Friday, 27 November 2026, 10:00", "unclear": "zone",
+        "title": "Changed invitation", "asked": True, "summary": "Board meeting", "times": "Friday, 27 November 2026, 10:00", "unclear": "zone",
         "wall": "2026-11-27 10:00",
         "zone": "Here", "floating": True, "repeats": "weekly", "location": "Room 4", "cancelled": False, "newer": 7, "answer": "accepted",
         "organizer": {"name": "Miriam", "address": "miriam@example.org", "answer": ""},
