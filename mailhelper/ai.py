@@ -27,6 +27,7 @@ NO_CREDIT = ("insufficient_quota", "insufficient quota", "insufficient balance",
 NO_MODEL = ("model_not_found", "no such model", "unknown model", "invalid model", "model not found", "does not exist", "not found, try pulling")
 BAD_KEY = ("api key not valid", "invalid api key", "invalid_api_key", "incorrect api key")
 LONGEST_WAIT = 3600         # seconds of Retry-After that are believed
+LONGEST_TOLD = 1000         # characters of a string that a grammar may be told to count
 QUOTED = 4000               # characters of a wrong answer that the model is shown again
 
 
@@ -207,8 +208,8 @@ def _request(question: _Question, prompt: list[dict[str, str]], mode: Mode) -> d
     """The request in this mode."""
     schema = question.schema
     forms: dict[str, dict[str, Any]] = {
-        "json_schema": {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}},
-        "json_schema_object": {"type": "json_object", "schema": schema}, "json_object": {"type": "json_object"},
+        "json_schema": {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": _bounded(schema, 0)}},
+        "json_schema_object": {"type": "json_object", "schema": _bounded(schema, LONGEST_TOLD)}, "json_object": {"type": "json_object"},
     }
     messages = prompt if mode.form == "json_schema" else _with_schema(prompt, schema)
     asked: dict[str, Any] = {"model": question.model, "stream": True, "messages": _without_system(messages) if "system" in mode.without else messages}
@@ -218,6 +219,14 @@ def _request(question: _Question, prompt: list[dict[str, str]], mode: Mode) -> d
     if "stream_options" not in mode.without and mode.form != "text":
         asked["stream_options"] = {"include_usage": True}
     return asked | ({"response_format": forms[mode.form]} if mode.form in forms else {})
+
+
+def _bounded(schema: Any, longest: int) -> Any:
+    """The schema without the lengths of strings above `longest`: OpenAI knows none at all, and llama.cpp dies of long ones."""
+    if isinstance(schema, dict):
+        return {name: _bounded(part, longest) for name, part in schema.items()
+                if name not in ("minLength", "maxLength") or not isinstance(part, int) or part <= longest}
+    return [_bounded(part, longest) for part in schema] if isinstance(schema, list) else schema
 
 
 def _with_schema(prompt: list[dict[str, str]], schema: dict[str, Any]) -> list[dict[str, str]]:

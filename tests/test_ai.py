@@ -221,6 +221,17 @@ def test_what_works_is_remembered_and_used_first() -> None:
     assert "urgency" in sent["messages"][0]["content"]      # the schema, since the server is not told it otherwise
 
 
+def test_lengths_of_strings_are_not_told_to_servers_that_cannot_bear_them() -> None:
+    schema = {"type": "object", "required": ["draft"], "properties": {"draft": {"type": "string", "maxLength": 8000}, "maxLength": {"type": "string"},
+                                                                      "tags": {"type": "array", "items": {"type": "string", "maxLength": 30}}}}
+    with serving(refused(400), stream('{"draft": "Dear Miriam"}')) as scripted:
+        ai.ask(door(), Endpoint(scripted.url), "small", MESSAGES, schema, check=lambda: None)
+        strict, told = (json.dumps(request.body["response_format"]) for request in scripted.requests)
+    assert '"maxLength": 8000' not in strict and '"maxLength": 30' not in strict
+    assert '"maxLength": 8000' not in told and '"maxLength": 30' in told
+    assert '"maxLength": {"type": "string"}' in told        # a field may be called so
+
+
 def test_a_remembered_mode_that_no_longer_works_is_left() -> None:
     with serving(refused(400), stream()) as scripted:
         assert ask(scripted.url, mode="json_object").mode == "text"
