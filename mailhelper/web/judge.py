@@ -5,7 +5,7 @@ from typing import Any
 
 from mailhelper import accounts, batch, brief, filters, jobs, judge, language, mails, providers, ratings, replies, styles
 from mailhelper.db import now
-from mailhelper.errors import Conflict, Error, Invalid
+from mailhelper.errors import Error, Invalid
 from mailhelper.language import t
 from mailhelper.models import Account, Job, Mail
 from mailhelper.prompts import Prompt
@@ -75,26 +75,22 @@ def _told(job: Job | None) -> dict[str, Any] | None:
 
 def panel(scope: Scope, mail: Mapping[str, Any]) -> dict[str, Any]:
     """Whom the buttons would ask, for how much, and whether the mailbox allows it."""
-    base, strong = _pick(scope, "base"), _pick(scope, "optimize")
+    found = providers.listed(scope)
+    base, strong = (next((one for one in found if one.model(purpose)), None) for purpose in ("base", "optimize"))
     allowed = scope.get(Account, mail["account_id"]).mode in accounts.LLM
     rated = mail["layers"]["base"] or (None if base else mail["layers"]["builtin"])
-    shown: dict[str, Any] = {"any": bool(base or strong), "allowed": allowed, "styles": styles.NAMES, "has_base": bool(rated and not rated["failed"])}
-    for button, purpose, provider in (("base", "base", base), ("optimize", "optimize", strong), ("reply", "reply", base)):
-        shown[button] = _whom(scope, provider, purpose, len(mail["text"])) if provider and allowed else None
-    return shown
+    whom = _whom(base, "base") if base and allowed else None
+    return {"any": bool(base or strong), "allowed": allowed, "styles": styles.NAMES, "has_base": bool(rated and not rated["failed"]), "base": whom,
+            "reply": whom, "optimize": _price(scope, strong, len(mail["text"])) if strong and allowed else None}
 
 
-def _pick(scope: Scope, purpose: str) -> Provider | None:
-    try:
-        return providers.pick(scope, None, purpose)
-    except Conflict:
-        return None
+def _whom(provider: Provider, purpose: str) -> dict[str, Any]:
+    return {"model": provider.model(purpose), "host": provider.host, "where": "local" if provider.local else "remote"}
 
 
-def _whom(scope: Scope, provider: Provider, purpose: str, size: int) -> dict[str, Any]:
-    told = providers.estimate(scope, provider, purpose, brief.estimate(purpose, size))
-    return {"model": told.model, "host": provider.host, "where": "local" if provider.local else "remote",
-            "tokens": told.tokens_in + told.tokens_out, "cost": money(told.cost)}
+def _price(scope: Scope, provider: Provider, size: int) -> dict[str, Any]:
+    told = providers.estimate(scope, provider, "optimize", brief.estimate("optimize", size))
+    return {**_whom(provider, "optimize"), "tokens": told.tokens_in + told.tokens_out, "cost": money(told.cost)}
 
 
 def taken(scope: Scope, mail_id: int) -> dict[str, dict[str, Any]]:
