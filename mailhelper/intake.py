@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from mailhelper import habits, invitations, message, reading, relink, search, senders, tagging, text, threads, triage
+from mailhelper import concealed, habits, invitations, message, reading, relink, search, senders, tagging, text, threads, triage
 from mailhelper.db import db, now
 from mailhelper.imap import Fetched
 from mailhelper.imapfetch import Flags, flags_of
@@ -257,7 +257,7 @@ def content(mail: ParsedMail) -> dict[str, Any]:
         "text": mail.text, "html": mail.html, "headers": [list(field) for field in mail.fields],
         "cc": [list(one) for one in mail.cc], "reply_to": [list(one) for one in mail.reply_to],
         "attachments": [asdict(part) for part in mail.attachments],
-        "calendar": mail.calendar is not None, "defects": list(mail.defects),
+        "calendar": mail.calendar is not None, "defects": list(mail.defects), "warnings": list(concealed.warnings(mail)),
     }
 
 

@@ -40,7 +40,7 @@ _LABEL = re.compile(
     r"|ae)nger(?:in)?|absender(?:in)?|auftraggeber(?:in)?"
     r"|ansprechpartner(?:in)?|\w*kontakt(?:person)?|patient(?:in)?|versicherte[r]?|mieter(?:in)?|kund(?:e|in)|teilnehmer(?:in)?|fahrer(?:in)?"
     r"|g(?:a|ä)st(?:e)?|reisende[r]?|passagier(?:e)?"
-    r"|sachbearbeiter(?:in)?|bearbeiter(?:in)?|organi[sz](?:er|ator)|(?:account\s)?holder|contact(?:\sperson)?|recipient|passengers?|guests?"
+    r"|sachbearbeiter(?:in)?|bearbeiter(?:in)?|organi[sz](?:er|ator)|hosts?|gastgeber(?:in)?|vermieter(?:in)?|landlord|driver|agent|doctor|arzt|ärztin|trainer(?:in)?|(?:account\s)?holder|contact(?:\sperson)?|recipient|passengers?|guests?"
     r"|customer|client|tenant|attn|attention|employee|student"
     r"|attendees?|participants?|caller|von|from|an|to|cc|bcc|betrifft|unterzeichner(?:in)?|ehe(?:frau|mann|partner(?:in)?))\b\*?[ \t]*:[ \t*]*"
     r"|\bc/o[ \t]+|\bz\.?\s?Hd\.?[ \t]+|\bi\.\s?[AV]\.[ \t]+|\bppa\.?[ \t]+|\bgez\.[ \t]+|\bmein name ist[ \t]+|\bich hei(?:ß|ss)e[ \t]+"
@@ -57,6 +57,8 @@ _RELATION = re.compile(
 _PRESENTING = re.compile(r"(?i)\b(?:ich bin(?:\s(?:der|die))?|hier (?:ist|spricht)|i(?: am|['’]m)|this is|it['’]s|here is|rufen? sie|call"
     r"|ask for|bitte an|spoke (?:to|with)|met|cc['’]?(?:ing|d)?)[ \t]{1,2}(?=[A-ZÀ-ÖØ-Þ])")
 _BEHIND_NAME = re.compile(r"\s(?:from|von|vom|aus|at|of|here)\b|[,.]")
+_GAPS = (" ", "-", "_", "", "\xa0", ". ", ".")
+_CUE = re.compile(r"\b(?:ask|tell|told|call|contact|invite|met|meet|with|loop in|cc|mit|von|bei|durch|frag|frage|ruf|und|and|from) $", re.I)
 _GREETS = frozenset("liebe lieber dear and hi hallo geehrte geehrter sehr auch".split())
 _HANDLE = re.compile(r"(?=\D{0,40}\d|[^_]{0,40}_)[\w.-]{4,40}")
 _ATTRIBUTION = re.compile(r"(?im)^.{0,300}?\b(?:schrieb|wrote|a écrit|ha scritto|escribió)\b.{0,120}:?\s*$")
@@ -66,7 +68,7 @@ _REVERSED = re.compile(r"(?<![^\W_])([A-ZÀ-ÖØ-Þ][^\W\d_]+(?:-[^\W\d_]+)?),[ 
 _LEGAL = re.compile(
     r"[ \t]{1,2}(?:(?:gG|G)mbH(?:[ \t]*&[ \t]*Co\.?[ \t]*(?:KG|OHG|KGaA)(?:aA)?)?|mbH|AG|KG|OHG|KGaA|UG(?:[ \t]*\(haftungsbeschränkt\))?"
     r"|e\.[ \t]?K(?:fm|fr)?\.|e\.[ \t]?V\.|e\.[ \t]?U\.|eG|GbR|PartG(?:\s?mbB)?"
-    r"|SE|Ltd\.?|Limited|LLC|LLP|Inc\.?|PLC|plc|Corp\.?|Corporation|Sàrl|Sarl|SARL|S\.A\.|SA|S\.p\.A\.|S\.r\.l\.|B\.?V\.|N\.V\.|OG"
+    r"|SE|Ltd\.?|Limited|LLC|LLP|Oy|ApS|A/S|Pty|Kft|s\.?r\.?o\.|Inc\.?|PLC|plc|Corp\.?|Corporation|Sàrl|Sarl|SARL|S\.A\.|SA|S\.p\.A\.|S\.r\.l\.|B\.?V\.|N\.V\.|OG"
     r"|Ges\.?m\.?b\.?H\.?|Genossenschaft|Co\.[ \t]?KG)(?!\w)")
 _BEFORE_LEGAL = re.compile(
     r"(?:(?:[A-ZÀ-ÖØ-Þ][a-zà-öø-ÿ]{0,2}\.|[A-ZÀ-ÖØ-Þ0-9][\w'’+-]*|&|und|and|\+|der|von|für)[ \t]{1,2}){0,6}(?:[A-ZÀ-ÖØ-Þ0-9][\w.'’+&-]*)$")
@@ -131,7 +133,8 @@ class Names:
         for match in _GREETING.finditer(text):
             yield from _greeted(text, match.end())
         if bare := _BARE.match(text):
-            yield from (token for token in tokens(text, *bare.span(1)) if token.capital() and not ordinary(token.fold))
+            no_name = table("titles")
+            yield from (token for token in tokens(text, *bare.span(1)) if token.capital() and not ordinary(token.fold) and token.fold not in no_name)
         yield from _signed(text)
         for match in _LABEL.finditer(text):
             yield from _labelled(text, match.end())
@@ -149,14 +152,20 @@ class Names:
 
     def _listed(self, text: str) -> Iterator[Token]:
         """Pairs of capitals in a row with names: "Anna Meier (…), Fatoumata Diallo und Jo Li"."""
-        at = -100           # where the last name ended
-        for match in _PAIR.finditer(text):
-            pair = list(tokens(text, *match.span()))
-            if any(map(self._named, pair)):
-                at = match.end()
-            elif match.start() - at < 60 and _IN_A_ROW.fullmatch(text, at, match.start()) and all(map(is_family, pair)):
-                at = match.end()
-                yield from pair
+        pairs = [(match, list(tokens(text, *match.span()))) for match in _PAIR.finditer(text)]
+        sure = [any(self._named(token) or token.foreign() for token in pair) for _, pair in pairs]
+        for way in (range(1, len(pairs)), range(len(pairs) - 2, -1, -1)):
+            for place in way:
+                other = place - 1 if way.step > 0 else place + 1
+                first, second = sorted((place, other))
+                between = pairs[first][0].end(), pairs[second][0].start()
+                if sure[other] and not sure[place] and between[1] - between[0] < 60 and _IN_A_ROW.fullmatch(text, *between) \
+                        and all(map(is_family, pairs[place][1])):
+                    sure[place] = True
+                    yield from pairs[place][1]
+        for match, pair in pairs:
+            if _CUE.search(text, max(0, match.start() - 12), match.start()) and all(is_family(one) and one.word[1:].islower() for one in pair[:2]):
+                yield from pair[:2]
 
     def _families(self, text: str) -> Iterator[Token]:
         """What follows a given name, or a known one: "Julia Meier", "JULIA MEIER", "julia_meier.pdf"; in file names also what is before it."""
@@ -167,14 +176,14 @@ class Names:
                 continue
             family = list(_behind(text, words[place:place + 4], file))
             if family or token.fold not in table("unsure"):
-                yield from [token] if family or file else []
+                yield from [token] if family or file or token.foreign() else []
             yield from family
             before = words[place - 1] if place else token
             if file and token.stop == file[1] and text[before.stop:token.start] in ("_", "-", " ") and is_family(before):
                 yield before
 
     def _given(self, token: Token) -> bool:
-        return token.fold in table("first") or token.fold in table("unsure") or token.fold in self.known
+        return token.fold in table("first") or token.fold in table("unsure") or token.fold in self.known or token.foreign()
 
 
 
@@ -211,7 +220,7 @@ def _behind(text: str, words: list[Token], file: tuple[int, int] | None) -> Iter
             return
         if token.fold in table("particles") and gap == " " and token.word.islower():
             at = token
-        elif gap in (" ", "-", "_", "", ". ", ".", "\xa0") and (token.capital() or file) and is_family(token):
+        elif gap in (_GAPS if file or len(at.word) == 1 else _GAPS[:5]) and (token.capital() or file) and is_family(token):
             yield token
             at = token
         else:
@@ -258,7 +267,7 @@ def _signed(text: str) -> Iterator[Token]:
                 break
             at += len(line) + 1
     lines = text.rstrip().rsplit("\n", 2)
-    if len(lines) > 1 and len(lines[-1].split()) <= 3 and not lines[-2].strip():
+    if len(lines) > 1 and len(lines[-1].split()) <= (2 if lines[-2].strip() else 3):
         yield from _signer(text, len(text.rstrip()) - len(lines[-1]), lines[-1])
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from mailhelper import lists
+from mailhelper import lists, text
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’](?=[A-ZÀ-ÖØ-Þ])[^\W\d_]+)*")
+_FOREIGN = re.compile("[^\x00-\x7fÄÖÜäöüßÉÈÀÇéèàçêîïëâ’]")
 _CAMEL = re.compile(r"(?<=[a-zà-öø-ÿß])(?=[A-ZÀ-ÖØ-Þ])")
 
 
@@ -28,6 +29,10 @@ class Token(NamedTuple):
         """Whether it is hardly another word as well."""
         return len(self.word) > 2 and self.fold not in table("unsure") and self.fold not in table("homonyms")
 
+    def foreign(self) -> bool:
+        """Whether it has letters that hardly any but names have in German and English."""
+        return self.capital() and bool(_FOREIGN.search(self.word))
+
 
 @cache
 def table(section: str) -> frozenset[str]:
@@ -39,7 +44,7 @@ def table(section: str) -> frozenset[str]:
 @lru_cache(maxsize=8192)
 def fold(word: str) -> str:
     """Lower case without diacritics; "ß" as "ss"."""
-    return lists.fold(word).replace("ß", "ss")
+    return text.fold(word)
 
 
 @cache

@@ -25,7 +25,8 @@ _CURRENCY = (r"(?:€|\$|£|¥|EUR|Euros?|CHF|SFr\.?|Fr\.|Franken|USD|GBP|dollar
     r"|k[gm]\b|m²|kWh|MB|GB|kB)")
 # Amounts, dates, times and years: no number of these is anybody's, and a rating needs them.
 _KEPT = re.compile(
-    rf"{B}(?:{_CURRENCY}\s?-?\d[\d.,'’ ]*|\d{{1,3}}(?:[.,'’ ]\d{{3}})*(?:[.,]\d{{1,2}}|,[-–]+)?\s?{_CURRENCY}|\d+(?:[.,]\d+)?\s?{_CURRENCY}"
+    rf"{B}(?<!\d[.,])(?:{_CURRENCY}\s?-?\d[\d.,'’ ]*|\d{{1,3}}(?:[.,'’ ]\d{{3}})*(?:[.,]\d{{1,2}}|,[-–]+)?\s?{_CURRENCY}"
+    rf"|\d+(?:[.,]\d+)?\s?{_CURRENCY}"
     rf"|\d{{1,2}}\.\s?\d{{1,2}}\.(?:\s?{_YEAR}|\d\d)?(?!\d|[./-]\d)|{_YEAR}-[01]\d-[0-3]\d(?:T\d\d:\d\d(?::\d\d)?)?"
     rf"|\d{{1,2}}/\d{{1,2}}/(?:{_YEAR}|\d\d)(?![\d/])"
     rf"|\d{{1,2}}-\d{{1,2}}-{_YEAR}(?!\d)|\d{{1,2}}:\d\d(?::\d\d)?(?!\d)|\d{{1,2}}\.\d\d\s?Uhr"
@@ -61,7 +62,7 @@ _MORE = r"(?: [A-Z]{0,2}\d[A-Z0-9/-]*| [A-Z]{1,3}(?= \d)){0,8}"
 _VALUE = rf"(?:[A-Z]{{1,5}}[-/ ]?)?[A-Z0-9./-]*\d[A-Z0-9./-]*{_MORE}"
 _IS = r"(?![^\W_])(?:\s{0,2}(?:lautet|ist|is|was|are)\b)?\s{0,2}[:=#]?\s{0,3}[(\"„“]?"
 _NUMBERED = re.compile(
-    rf"(?:(?:nummern?|[-\s.]nr|[-\s.]no|kennung|kennziffer|referenz|kassenzeichen)\b|konto(?:nr)?\b|\b(?:nr|no|blz|az|aktenzeichen"
+    rf"(?:(?:nummern?|[-\s.]nr|(?<=[a-zäöü])nr|[-\s.]no|kennung|kennziffer|referenz|kassenzeichen)\b|konto(?:nr)?\b|\b(?:nr|no|blz|az|aktenzeichen"
     rf"|verwendungszweck|(?:ihr|unser"
     rf"|mein)e?\s(?:zeichen|referenz)|kennzeichen"
     rf"|(?:[a-z]+\s)?(?:number|id|ref(?:erence)?|#)|bic|swift)\b)\.?{_IS}({_VALUE})", re.I)
@@ -73,6 +74,7 @@ _SUBJECT_WORD = (
 _BARE_NUMBERED = re.compile(rf"\b{_SUBJECT_WORD}{_IS}((?:[A-Z]{{1,5}}[-/ ]?)?[A-Z0-9./-]*\d[A-Z0-9./-]{{3,}}(?: \d[\d/-]*)*)", re.I)
 _ENDING = re.compile(r"\b(?:end(?:et|ing|s)\s(?:auf|in|with)|letzten\s\w+\sziffern|last\s\w+\sdigits)[:\s]{1,3}(\d{3,5})\b", re.I)
 _BIC = re.compile(r"\b(?i:bic|swift)(?i:-code)?[:\s/]{1,3}([A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b")
+_USER = re.compile(r"\b(?:user|login|benutzer|account|konto)\s{1,2}([a-z][a-z.-]*\d[\w.-]*)", re.I)
 _FILE_NUMBER = re.compile(rf"{B}\d{{1,4}} [A-Z][A-Za-z]{{0,3}} \d{{1,6}}/\d\d{E}")
 _HASH = re.compile(r"#\s?(?:[A-Z]{1,5}-?)?\d[\w-]{2,}", re.I)
 _SECRET = re.compile(
@@ -81,7 +83,7 @@ _SECRET = re.compile(
     r"|user\s?name|benutzer|zugangsdaten)\b(?:[^:\n.]{0,20}:|\s{0,2}(?:=|lautet|ist|is))\s{0,3}[\"'„“]?(\d[\d ]+\d|[^\s\"'“”,;]{3,80})", re.I)
 
 _BORN = re.compile(rf"(?:\b(?:geb(?:\.|oren)?(?:\s?am)?|geburts(?:datum|tag)|date\sof\sbirth|d\.?o\.?b\.?|born(?:\son)?|birth\s?da(?:y|te))|\*)"
-                   rf"\s{{0,2}}(?:ist|is|am|on|der|den|:|=|,)?\s{{0,2}}(?:der|den)?\s{{0,2}}({_DATE})", re.I)
+                   rf"\s{{0,2}}(?:ist|is|am|on|der|den|:|=|,)?\s{{0,2}}(?:der|den)?\s{{0,2}}\(?({_DATE})", re.I)
 _OLD_DATE = re.compile(rf"(?<![\w./-]){_DATE}(?!\w|[./-]\d)", re.I)
 
 _C = r"[A-ZÄÖÜ][\w'’.-]{0,40}"
@@ -246,7 +248,7 @@ def _numbers(text: str, plain: str) -> Places:
     for match in _BARE_NUMBERED.finditer(plain):
         if not re.fullmatch(rf"{_YEAR}[.,]?", match[1]):
             yield match.span(1)
-    for pattern in (_HASH, _ENDING, _BIC, _FILE_NUMBER):
+    for pattern in (_HASH, _ENDING, _BIC, _USER, _FILE_NUMBER):
         yield from _all(pattern)(text, plain)
 
 

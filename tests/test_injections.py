@@ -3,14 +3,17 @@
 import re
 from dataclasses import asdict
 from datetime import datetime
+from html import unescape
 
 import pytest
 
 from mailhelper import concealed, message, prompts, triage
 from mailhelper.errors import Error
+from mailhelper.scope import Scope
+from tests.conftest import Client
 from tests.injections import BEFEHL, INJECTIONS, ORDER
 from tests.test_prompts import drafted
-from tests.world import ADDRESS, raw
+from tests.world import ADDRESS, account, folder, keep, raw
 
 CONTEXT = triage.Context(frozenset({ADDRESS}), datetime(2026, 11, 20, 9, 12))
 FIXED = ("urgency", "importance", "category", "needs_reply")
@@ -85,3 +88,10 @@ def test_phishing_is_not_talked_away():
     rating = prompts.rating({**OBEDIENT, "reasons": ["the sender is the bank"]}, builtin, "big-model")
     assert builtin.kind == rating.kind == "phishing" and rating.spam
     assert (rating.urgency, rating.importance, rating.needs_reply) == (1, 1, False)
+
+
+def test_a_mails_page_warns_of_it(ann: Scope) -> None:
+    place = folder(ann, account(ann))
+    mail = keep(ann, place, raw("Minutes", f"Hello Ann. {ORDER}"))[0]
+    assert "This mail tries to instruct an AI." in unescape(Client(ann)("GET", f"/email/{mail.id}").text)
+    assert Client(ann)("GET", f"/api/emails/{mail.id}").json["warnings"] == ["instruction_like"]

@@ -5,7 +5,7 @@ from typing import Any
 
 from bottle import response
 
-from mailhelper import drafts, journal, later, mails, message, ratings, sanitize
+from mailhelper import concealed, drafts, journal, later, mails, message, ratings, sanitize
 from mailhelper import invitations as events
 from mailhelper.errors import Invalid, sentence
 from mailhelper.language import t
@@ -26,8 +26,7 @@ def show(scope: Scope, id: int) -> str:
     mail = mails.read(scope, id, lang())
     clean = sanitize.clean(mail["html"]) if mail["html"] else None
     warnings = [t(lang(), "email.defect")] if mail["defects"] else []
-    if clean and clean.hidden:
-        warnings.append(t(lang(), "email.hidden_text"))
+    warnings += concealed.sentences(mail.get("warnings", ()), lang())
     if refused := journal.refused(scope, id):
         warnings.append(t(lang(), "email.act_refused", why=sentence(lang(), refused.error or "act_refused")))
     shown = form.text("view")

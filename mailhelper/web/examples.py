@@ -13,6 +13,7 @@ ROW = {
 }
 MAIL = {
     **ROW, "text": "Dear Anna, …", "html": "", "headers": [["Subject", "Contract"]], "cc": [], "reply_to": [], "calendar": False, "defects": [],
+    "warnings": [],
     "attachments": [{"id": 1, "filename": "contract.pdf", "mime": "application/pdf", "size": 214000, "inline": False, "fetched": True}],
     "invitation": None,
     "layers": {"builtin": TRIAGE, "base": None, "optimize": None, "pattern": None, "rule": None, "user": None},
