@@ -34,8 +34,10 @@ class Batch(NamedTuple):
 class Fetcher:
     """Fetches mails of one folder: what they are known by first, then the text of those that are not here yet."""
 
-    def __init__(self, box: Mailbox, intake: Intake, orphans: Orphans, doubles: Collection[bytes] = ()) -> None:
-        self.box, self.intake, self.orphans, self.doubles = box, intake, orphans, doubles
+    def __init__(self, box: Mailbox, intake: Intake, orphans: Orphans) -> None:
+        self.box, self.intake, self.orphans = box, intake, orphans
+        self.doubles: Collection[bytes] = ()        # keys of mails to be passed over, since they are here in another folder
+        self.passed = 0                             # how many were
         filters: dict[str, Any] = intake.account.filters or {}
         self.largest = int(filters.get("largest") or LARGEST) * MB
 
@@ -46,8 +48,10 @@ class Fetcher:
             found = list(self._find(facts))
             if found:
                 yield Batch([], found)
-            known = {one.uid for one in found} | {one.uid for one in facts.values() if self._key(one) in self.doubles}
-            rest = [uid for uid in portion if uid not in known]
+            placed = {one.uid for one in found}
+            doubles = {uid for uid, one in facts.items() if uid not in placed and self.doubles and self._key(one) in self.doubles}
+            self.passed += len(doubles)
+            rest = [uid for uid in portion if uid not in placed | doubles]
             for at in range(0, len(rest), FETCH):
                 yield from self._fetch(rest[at:at + FETCH], facts)
 

@@ -62,9 +62,9 @@ class Look:
         placeless = self._placeless(states)
         for state in states:
             state.same = state.folder.id not in placeless and self._is_same(state)
-        if self.filters.get("total") and not all(state.same for state in states):
-            for state in states:        # room that one folder left is for all
-                state.same = False
+        if not all(state.same for state in states):
+            for state in states:        # room that one folder left is for all, and a mail that one lost may be in All Mail
+                state.same &= state.folder.role != "all" and not self.filters.get("total")
         return [state for state in states if not state.same]
 
     def _placeless(self, states: list[State]) -> set[int]:

@@ -180,6 +180,8 @@ class Sync:
     def _fetch(self, fetcher: Fetcher, prepare: Inline, state: State, gone: set[int]) -> Iterator[int]:
         """Store what is missing of a folder; gives how many mails each batch had."""
         came = 0
+        if state.folder.role == "all":
+            self._pass_over_doubles(fetcher, state)
         with closing(prefetch.ahead(fetcher, prepare, state.name, state.folder.role, state.missing)) as batches:
             for ready, found in batches:
                 moved = relink.place(self.scope, self.account, state.folder, found)
@@ -189,7 +191,15 @@ class Sync:
                 gone.difference_update(moved, kept.moved)
                 came += len(ready.mails) + len(found)
                 yield len(ready.mails) + len(found)
-        state.settled &= came == len(state.missing)     # a mail that the server did not hand out is asked for again
+        state.settled &= came + fetcher.passed == len(state.missing)        # a mail that the server did not hand out is asked for again
+
+    def _pass_over_doubles(self, fetcher: Fetcher, state: State) -> None:
+        """A folder of all mails (Gmail's) repeats those of the others: what they have is left out, going by the server's ids."""
+        others = self.scope.select(Mail, Mail.object_key).where(
+            Mail.account == self.account, Mail.folder != state.folder, Mail.object_key.is_null(False)).tuples()
+        fetcher.doubles = {bytes(key) for key, in others}
+        if state.folder.modseq and not fetcher.orphans:     # then what was left out before is still to be left out
+            state.missing = [uid for uid in state.missing if uid >= (state.folder.uidnext or 0)]
 
     # ── reconcile ──
 

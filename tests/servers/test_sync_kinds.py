@@ -178,3 +178,20 @@ def test_an_id_of_the_server_is_enough_to_know_a_mail_again(box: Box, server: An
     monkeypatch.setattr(imap.Mailbox, "fetch", lambda self, uids: iter(()) if not uids else pytest.fail(f"fetched {uids}"))
     assert box.counts() == (0, 0, 1, 0) and asked == [False]
     assert mirrored(box) == on_the_server(box)
+
+
+def test_a_folder_of_all_mails_does_not_double_the_others(box: Box, server: Any) -> None:
+    if not isinstance(server, Cyrus):
+        pytest.skip("only Cyrus gives ids")
+    box.deliver(1, 2, 3)
+    box.deliver(1, 2, 3, "archived", folder="All Mail")
+    assert box.counts() == (3, 0, 0, 0), "left out unless it is asked for"
+    box.filter(include=["INBOX", "All Mail"])
+    assert box.counts() == (1, 0, 0, 0) and box.here("All Mail") == {"archived"}
+    assert box.counts() == (0, 0, 0, 0)
+    id = box.id(2)
+    box.act("INBOX", ("STORE", "2", "+FLAGS", "(\\Deleted)"), ("EXPUNGE",))
+    assert box.counts() == (0, 0, 1, 0), "archived there: it is only in the other folder now"
+    assert box.scope.get(Mail, id).folder.name == "All Mail" and box.here("INBOX") == {"1", "3"}
+    box.deliver("new", folder="All Mail")
+    assert box.counts() == (1, 0, 0, 0) and len(box.here()) == 5
