@@ -19,7 +19,7 @@ def test_from_the_first_start_to_the_first_rated_mail(fresh, mailbox, visit, siz
     choose(page, script, mailbox)
     assert page.locator(".cell").count() == 9
     page.locator(".row a").first.click()
-    assert page.locator("#rating .reasons li").count() >= 1
+    page.wait_for_selector("#rating .reasons li")
     assert page.locator("h1").inner_text()
 
 
@@ -162,6 +162,16 @@ def test_a_sync_that_hangs_can_be_cancelled_where_it_shows(fresh, visit):
         assert page.locator(".box-card form[action$=fetch] button").is_enabled()
         page.goto("/jobs")
         assert page.locator(".state.cancelled").count() == 1
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "plain"])
+def test_a_phones_bar_opens_to_all_places(product, visit, script):
+    page = visit(product.url, product.sign_in(), "phone", script=script)
+    page.goto("/inbox")
+    assert page.locator(".views a:visible").count() == 5
+    page.locator(".to-more").click()
+    page.locator(".views .to-settings").click()
+    page.wait_for_url("**/settings")
 
 
 def test_help_opens_without_scripts(product, visit):
