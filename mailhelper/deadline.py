@@ -307,7 +307,7 @@ def _tools() -> _Tools:
         rf"(?P<word>{any_of('day')})(?!\w)",
         rf"(?P<weekday>{any_of('weekday')})(?!\w)",
         rf"(?P<hour>\d{{1,2}}(?:[:.]\d\d)?\s?(?:[ap]\.?m\b\.?|uhr\b|h\b|o'clock)|\d{{1,2}}:\d\d(?!\d)"
-        rf"|{any_of('clock')}\s+(?:{any_of('number')}|\d{{1,2}})(?!\w)|{any_of('number')}(?=\s?[.,;!?])"
+        rf"|{any_of('clock')}\s+(?:{any_of('number')}|\d{{1,2}})(?!\w)|{any_of('hour')}(?=\s?[.,;!?])"
         r"|(?<=\bby )\d{1,2}(?=\s(?:please|today|tonight|or|so)\b|[.!]\s))",
         rf"(?P<count>(?:in|within|innerhalb|binnen|innert)(?:{count.replace('?P<number>', '').replace('?P<unit>', '')}))",
     ))

@@ -56,10 +56,11 @@ class Found(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One phrase of a section, and its words but the anchor, the rarest first."""
+    """One phrase of a section with a space at either end, its words but the anchor, the rarest first, and its first two words."""
 
-    phrase: str
+    whole: str
     others: tuple[str, ...]
+    pair: tuple[str, ...]
     section: str
 
 
@@ -73,12 +74,20 @@ class Apart(NamedTuple):
     section: str
 
 
+class Anchored(NamedTuple):
+    """The entries that hang on one word: those of that word alone, and the others by the rarest of their other words."""
+
+    alone: list[Entry]
+    seconds: frozenset[str]
+    beside: dict[str, list[Entry]]
+
+
 class Index(NamedTuple):
     """Anchor word → entries: what is masked, what is not, what has a gap. An entry hangs on the word that seems rarest."""
 
     anchors: frozenset[str]
     masked: dict[str, list[Entry]]
-    plain: dict[str, list[Entry]]
+    plain: dict[str, Anchored]
     apart: dict[str, list[Apart]]
 
 
@@ -184,23 +193,24 @@ def read(folded: str) -> Found:
     words = frozenset(tokens)
     index = _index()
     anchors = words & index.anchors
+    pairs = frozenset(zip(tokens, tokens[1:], strict=False))       # most phrases of common words are ruled out by their first two
     hits: dict[str, list[str]] = {}
     for anchor in anchors & index.masked.keys():
-        for phrase, others, section in index.masked[anchor]:
-            if words.issuperset(others) and (whole := f" {phrase} ") in line:
-                hits.setdefault(section, []).append(phrase)
+        for whole, others, pair, section in index.masked[anchor]:
+            if (not others or pair in pairs) and whole in line:
+                hits.setdefault(section, []).append(whole[1:-1])
                 line = line.replace(whole, " ~ ")
     if hits:
         words = frozenset(line.split())
         anchors &= words
     for anchor in anchors & index.plain.keys():
-        for phrase, others, section in index.plain[anchor]:
-            # Without the spaces first: a needle that begins with the commonest of characters is found slowly.
-            if not others or others[0] in words and words.issuperset(others) and phrase in line and f" {phrase} " in line:
-                if section in hits:
-                    hits[section].append(phrase)
-                else:
-                    hits[section] = [phrase]
+        alone, seconds, beside = index.plain[anchor]
+        for whole, _, _, section in alone:
+            hits.setdefault(section, []).append(whole[1:-1])
+        for second in words & seconds:
+            for whole, _, pair, section in beside[second]:
+                if pair in pairs and whole in line:
+                    hits.setdefault(section, []).append(whole[1:-1])
     for anchor in anchors & index.apart.keys():
         for phrase, others, head, tail, section in index.apart[anchor]:
             if others[0] in words and words.issuperset(others) and _near(line, head, tail):
@@ -266,8 +276,16 @@ def _index() -> Index:
             apart.setdefault(anchor, []).append(Apart(form, tuple(others), f" {head} ", f" {tail} ", section))
         else:
             target = masked if section in MASKED else plain
-            target.setdefault(anchor, []).append(Entry(form, tuple(others), section))
-    return Index(frozenset((*masked, *plain, *apart)), masked, plain, apart)
+            target.setdefault(anchor, []).append(Entry(f" {form} ", tuple(others), tuple(form.split()[:2]), section))
+    return Index(frozenset((*masked, *plain, *apart)), masked, {word: _anchored(entries) for word, entries in plain.items()}, apart)
+
+
+def _anchored(entries: list[Entry]) -> Anchored:
+    beside: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.others:
+            beside.setdefault(entry.others[0], []).append(entry)
+    return Anchored([entry for entry in entries if not entry.others], frozenset(beside), beside)
 
 
 def _flat(lists: dict[str, Any]) -> Iterable[tuple[str, list[str]]]:

@@ -48,6 +48,7 @@ _INTRODUCTION = re.compile(r"\s*(?:-{3}|_{20}|begin forwarded|anfang der|\*?(?:v
 _HEAD_FROM = re.compile(r"^\s*\*?(?:von|from|de)\s?:\*?\s", re.I)
 _HEAD_SENT = re.compile(r"^\s*\*?(?:gesendet|sent|datum|date|envoyé)\s?:\*?\s", re.I)
 _OPENINGS = frozenset(" \t*-_aAbBdDeEfFiIlLoOvV")       # the first characters of all that the pattern above takes
+_RULES, _SENDERS = frozenset("-—_"), frozenset("vgdsoVGDSO")      # and of a signature's beginning
 LOOK = 12_000           # characters of a body that are looked at before quotes are cut
 _QUOTES = ("\n>", "\n >", "wrote", "schrieb", "\nFrom:", "\nVon:", "\nDe:", "\n*From:", "\n*Von:", "riginal", "rsprüngliche", "orwarded",
            "eitergeleitet", "_" * 20, "a écrit", "escribió", "ha scritto", "schreef")
@@ -212,7 +213,8 @@ def without_signature(text: str) -> str:
     lines = text.rstrip().split("\n")
     for index in range(max(0, len(lines) - 15), len(lines)):
         line = lines[index].rstrip("\r")
-        if _SIGNATURE.match(line) or _SENT_FROM.match(line.strip()):
+        first = line.lstrip()[:1]
+        if first in _RULES and _SIGNATURE.match(line) or first in _SENDERS and _SENT_FROM.match(line.strip()):
             return "\n".join(lines[:index]).rstrip()
     return "\n".join(lines)
 

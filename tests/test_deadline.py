@@ -123,3 +123,12 @@ def test_hostile_text_takes_no_longer_than_its_length(piece: str) -> None:
     began = time.process_time()
     found(text)
     assert time.process_time() - began < 0.25
+
+
+@pytest.mark.parametrize(("text", "phrase"), [
+    ("Bitte reichen Sie es bis zum 30.11. ein.", "bis zum 30.11"), ("Please send it by two.", "by two"), ("Bitte bis elf.", "bis elf"),
+])
+def test_an_hour_in_words_is_one_and_an_article_is_none(text: str, phrase: str) -> None:
+    folded = lists.fold(text)
+    found = deadline.find(folded, text, frozenset(lists.row(folded)), datetime(2026, 11, 20, 9))
+    assert [one.phrase for one in found] == [phrase]
