@@ -1,6 +1,7 @@
-"""218 labelled letters in English and German, written for the project before the rater saw them: what it makes of them as a whole.
+"""218 labelled letters in English and German, written for the project: what the rater makes of them as a whole.
 
-The labels are those of `tests.bench.triage`. Single letters may be rated otherwise; two careful people do not agree on all of them either.
+They came in three rounds, each unseen when it was written and learned from afterwards: what is asserted keeps, it does not foretell.
+The labels are those of `tests.bench.triage`.  Single letters may be rated otherwise; two careful people do not agree on all of them either.
 """
 import json
 from pathlib import Path
