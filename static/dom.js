@@ -62,12 +62,13 @@ async function show(answer, parts = PARTS) {
   document.dispatchEvent(new Event("placed"));
 }
 
-/* What somebody is writing stays as it is. */
+/* What somebody is writing stays as it is, until it has been kept. */
 function place(part, page) {
   const name = part.dataset.live ? `[data-live="${part.dataset.live}"]` : part.id ? `#${part.id}` : part.matches(".side") ? ".side" : part.localName;
   const fresh = page.querySelector(name);
   if (part.id === "toasts" && !fresh.children.length) return;
-  if ([...part.querySelectorAll("textarea")].some((field) => field.value !== field.defaultValue)) return;
+  const kept = (field) => [field.defaultValue, fresh?.querySelector(`#${CSS.escape(field.id)}`)?.value].includes(field.value);
+  if (![...part.querySelectorAll("textarea")].every(kept)) return;
   if (fresh && fresh.outerHTML !== part.outerHTML) part.replaceWith(document.adoptNode(fresh));
 }
 
