@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mailhelper import accounts, batch, brief, filters, jobs, judge, language, mails, providers, ratings, replies, styles
+from mailhelper import accounts, batch, brief, filters, jobs, judge, language, mails, providers, ratings, replies, styles, usage
 from mailhelper.db import now
 from mailhelper.errors import Error, Invalid
 from mailhelper.language import t
@@ -101,7 +101,7 @@ def taken(scope: Scope, mail_id: int) -> dict[str, dict[str, Any]]:
 
 def money(millionths: int) -> str:
     """An amount in whatever currency the prices were entered in; "" for none."""
-    return f"{millionths / 1_000_000:.4f}".replace(".", language.SEPARATORS[lang()][1]) if millionths else ""
+    return language.amount(lang(), millionths / usage.MILLION) if millionths else ""
 
 
 def preview(scope: Scope, mail_id: int) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def api_batch(scope: Scope) -> Any:
     ids = _ids(scope, asked)
     if asked.get("estimate"):
         told = batch.estimate(scope, ids, _provider_id(asked))
-        return {**told._asdict(), "cost": told.cost / 1_000_000}
+        return {**told._asdict(), "cost": told.cost / usage.MILLION}
     return _started(scope, lambda: batch.start(scope, ids, _provider_id(asked)))
 
 
