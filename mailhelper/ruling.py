@@ -46,6 +46,8 @@ class Applier:
         self.counts: Counter[str] = Counter()
         self.matched: list[int] = []
         self._tags: dict[str, Tag] = {}
+        self._on: set[tuple[int, int]] = set()          # (mail, tag) of the transaction's mails
+        self._pairs: list[tuple[int, int]] = []
 
     def plan(self, found: Sequence[Known]) -> list[tuple[Known, Wanted]]:
         """The mails that rules match, with what is to be done to each."""
@@ -90,6 +92,9 @@ class Applier:
         """The accounts whose servers are to be told."""
         hits: list[tuple[Any, ...]] = []
         accounts: set[int] = set()
+        ids = [one.facts.id for one, _ in planned]
+        self._on = set(self.scope.select(MailTag, MailTag.mail, MailTag.tag).where(MailTag.mail << ids).tuples()) if ids else set()
+        self._pairs = []
         for one, wanted in planned:
             for rule, actions in wanted:
                 for action in actions:
@@ -97,6 +102,7 @@ class Applier:
                     if hit:
                         hits.append(self._line(one, rule, action, *hit))
         hits += self._rate([(one, rule, action) for one, wanted in planned for rule, actions in wanted for action in actions if action.type in SETS])
+        self.scope.insert(MailTag, ("mail", "tag", "by", "at"), [(*pair, "rule", now()) for pair in self._pairs])
         self.scope.insert(RuleHit, HIT, hits)
         effects: dict[int, set[int]] = {}
         for hit in hits:
@@ -109,7 +115,7 @@ class Applier:
     def _act(self, one: Known, rule: Compiled, action: Action, accounts: set[int]) -> tuple[Any, ...] | None:
         """(act id or None, state, error) of what was done; None where nothing was to do, or another does it."""
         if action.type == "tag":
-            return (None, DONE, None) if tags.put_on(self.scope, [one.facts.id], [self._tag(action.value)], "rule") else None
+            return (None, DONE, None) if self._put_on(one.facts.id, self._tag(action.value).id) else None      # type: ignore[attr-defined]
         if action.type == "stop":
             return (None, DONE, None) if len(rule.actions) == 1 else None
         if action.type in SETS:
@@ -124,6 +130,13 @@ class Applier:
             return None
         accounts.add(act.account_id)      # type: ignore[attr-defined]
         return act.id, act.state, None      # type: ignore[attr-defined]
+
+    def _put_on(self, mail_id: int, tag_id: int) -> bool:
+        """Whether the mail has not got it yet; then it gets it with the others of the transaction."""
+        if new := (mail_id, tag_id) not in self._on:
+            self._on.add((mail_id, tag_id))
+            self._pairs.append((mail_id, tag_id))
+        return new
 
     def _tag(self, name: str) -> Tag:
         """Made if missing."""
