@@ -49,7 +49,7 @@ class Facts(NamedTuple):
 
 def status_items(capabilities: frozenset[str]) -> list[str]:
     """What to ask STATUS for."""
-    # Not for MAILBOXID: Cyrus 3.6 gives bytes of no meaning then, or hangs up.  It comes when a folder is opened.
+    # Not for MAILBOXID: Cyrus 3.6 gives bytes of no meaning then.  It comes when a folder is opened.
     return [*NUMBERS, *(["HIGHESTMODSEQ"] if "CONDSTORE" in capabilities else [])]
 
 

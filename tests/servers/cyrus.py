@@ -86,7 +86,8 @@ class Cyrus(Server):
 
     def command(self) -> list[str]:
         master = place() / "usr/lib/cyrus/bin/master"
-        return ["env", *self._environment(), str(master), "-C", f"{self.folder}/imapd.conf", "-M", f"{self.folder}/cyrus.conf",
+        # In a session of its own: it ends by sending SIGTERM to its whole process group, another test's servers included.
+        return ["setsid", "env", *self._environment(), str(master), "-C", f"{self.folder}/imapd.conf", "-M", f"{self.folder}/cyrus.conf",
                 "-p", f"{self.folder}/run/master.pid"]
 
     def _environment(self) -> list[str]:
