@@ -239,7 +239,7 @@ def test_abort_wakes_a_reader_in_another_thread(listener: socket.socket) -> None
 
 def test_every_code_of_the_outside_modules_has_its_sentence_in_both_languages() -> None:
     package = Path(mailhelper.__file__).parent
-    sources = "".join((package / f"{name}.py").read_text("utf-8") for name in ("egress", "imap", "imapwire", "imapfetch", "mailhosts"))
+    sources = "".join(path.read_text("utf-8") for path in (package / "egress.py", *package.glob("imap*.py")))
     subjects = "certificate|egress|login|tls|starttls|not|host|connection|timed|network|protocol|server|folder|command"
     codes = set(re.findall(rf'"((?:{subjects})_[a-z_]+)"', sources))
     assert {"egress_no_cloud", "login_needs_tls", "certificate_changed", "folder_refused"} <= codes
