@@ -131,7 +131,7 @@ def test_filters_narrow_the_list_and_chips_take_them_away(product, visit):
     page.goto("/inbox")
     page.locator(".filter summary").click()
     page.select_option("[name=kind]", "newsletter")
-    page.locator(".filter button").click()
+    page.locator(".filter button.primary").click()
     page.wait_for_url("**kind=newsletter**")
     assert page.locator(".row").count() == 22
     page.locator(".chips a").first.click()
