@@ -26,6 +26,7 @@ LEAST = 120             # tokens of the mail itself that are sent however small 
 ATTACHMENTS, PEOPLE = 20, 10
 
 _LETTERS = re.compile("[A-Za-z ]")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _LANGUAGES = {"de": "German", "en": "English", "fr": "French", "it": "Italian", "es": "Spanish", "nl": "Dutch"}
 _TONES = {
     "professional": "Professional: polite, clear, to the point.", "formal": "Formal: full courtesy, no contractions, no emoji.",
@@ -118,7 +119,8 @@ def rate(mail: ParsedMail, *, thread: Sequence[Piece], builtin: triage.Rating, l
     system = _RATE.format(data=_DATA.format(nonce=room.nonce), kinds=", ".join(triage.KINDS), language=spoken, masked=_MASKED if masker else "")
     system += _STRONGER.format(language=spoken) if stronger else ""
     _learn(masker, mail, thread)
-    known = [_said("Rules without AI", builtin, room), *([_said("Earlier rating", base, room)] if base else [])]
+    words = f"{mail.subject}\n{concealed.seen(mail)[:60_000]}"
+    known = [_said("Rules without AI", builtin, room, words), *([_said("Earlier rating", base, room, words)] if base else [])]
     end = f"Rate the e-mail between <<<MAIL {room.nonce}>>> and <<<END {room.nonce}>>> now. Summary, tags and reasons in {spoken}. JSON only."
     return _prompt(room, system, mail, thread, known, end, _rating_schema(stronger), language)
 
@@ -265,10 +267,17 @@ def _learn(masker: Masker | None, mail: ParsedMail, thread: Sequence[Piece]) -> 
                      *(words for piece in thread for words in (piece.sender, piece.text[:20_000], piece.subject)))
 
 
-def _said(who: str, told: triage.Rating, room: _Room) -> str:
-    """A rating that is there already, its reasons as sentences."""
+def _said(who: str, told: triage.Rating, room: _Room, words: str) -> str:
+    """A rating that is there already, its reasons as sentences.
+
+    A reason quotes pieces of the mail, and half a bank account is not recognised as one: with a masker only those leave that stand in
+    the masked words as they are.
+    """
     lang = "en"         # that of the prompt
-    why = "; ".join(language.t(lang, f"reason.{reason.code}", **reason.params) for reason in told.reasons)
+    left = " ".join(room.clean(words).split()) if room.masker else ""
+    kept = [reason for reason in told.reasons if not room.masker
+            or all(not isinstance(value, str) or _DATE.fullmatch(value) or value.strip("… ") in left for value in reason.params.values())]
+    why = "; ".join(language.t(lang, f"reason.{reason.code}", **reason.params) for reason in kept)
     return (f"--- {who}: urgency {told.urgency}, importance {told.importance}, category {told.category}, kind {told.kind}, "
             f"needs_reply {str(told.needs_reply).lower()}, confidence {told.confidence:.2f}. Why: {room.clean(why[:600])}")
 
