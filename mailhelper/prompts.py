@@ -24,6 +24,7 @@ __all__ = ["Piece", "Prompt", "Style", "draft", "estimate", "hidden", "preview",
 
 LEAST = 120             # tokens of the mail itself that are sent however small the budget
 ATTACHMENTS, PEOPLE = 20, 10
+LINE = 1500             # characters of a header field
 
 _LETTERS = re.compile("[A-Za-z ]")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -96,10 +97,13 @@ class _Room:
     left: int
     nonce: str = field(default_factory=lambda: secrets.token_hex(8))
 
-    def clean(self, words: str) -> str:
-        """Words as they may leave: tamed, and masked where that is asked for.  Raises Refused when masking fails."""
+    def clean(self, words: str, most: int | None = None) -> str:
+        """Words as they may leave: tamed, and masked where that is asked for.  Raises Refused when masking fails.
+
+        At most `most` characters, cut afterwards: the masker knows a bank account, but not the half of one.
+        """
         tamed = concealed.tame(words)
-        return self.masker.mask(tamed) if self.masker else tamed
+        return (self.masker.mask(tamed) if self.masker else tamed)[:most]
 
     def take(self, words: str, most: int) -> str:
         """As much of clean words as there is room for, `most` tokens at most."""
@@ -119,8 +123,8 @@ def rate(mail: ParsedMail, *, thread: Sequence[Piece], builtin: triage.Rating, l
     system = _RATE.format(data=_DATA.format(nonce=room.nonce), kinds=", ".join(triage.KINDS), language=spoken, masked=_MASKED if masker else "")
     system += _STRONGER.format(language=spoken) if stronger else ""
     _learn(masker, mail, thread)
-    words = f"{mail.subject}\n{concealed.seen(mail)[:60_000]}"
-    known = [_said("Rules without AI", builtin, room, words), *([_said("Earlier rating", base, room, words)] if base else [])]
+    shown = " ".join(room.clean(f"{mail.subject}\n{concealed.seen(mail)[:60_000]}").split()) if masker else None
+    known = [_said("Rules without AI", builtin, room, shown), *([_said("Earlier rating", base, room, shown)] if base else [])]
     end = f"Rate the e-mail between <<<MAIL {room.nonce}>>> and <<<END {room.nonce}>>> now. Summary, tags and reasons in {spoken}. JSON only."
     return _prompt(room, system, mail, thread, known, end, _rating_schema(stronger), language)
 
@@ -136,12 +140,12 @@ def reply(mail: ParsedMail, *, thread: Sequence[Piece], style: Style, language: 
     room = _Room(masker, budget)
     _learn(masker, mail, thread)
     form = style.address if style.address in _ADDRESS else tongue.form([own, *(piece.text for piece in thread)]) or "sie"
-    wishes = " ".join(room.clean(words) for words in (style.instructions[:1000], instructions[:2000]) if words.strip())
+    wishes = " ".join(room.clean(words, most) for words, most in ((style.instructions, 1000), (instructions, 2000)) if words.strip())
     system = _REPLY.format(
         data=_DATA.format(nonce=room.nonce), language=spoken, tone=_TONES.get(style.name, _TONES["professional"]),
         address=_ADDRESS[form] if said == "de" else "", blank={"de": "[Datum]"}.get(said, "[date]"), masked=_MASKED if masker else "",
-        greeting=f"Begin with this greeting, made to fit: {room.clean(style.greeting[:200])}" if style.greeting else "Begin with a fitting greeting.",
-        closing=f"End with exactly: {room.clean(style.closing[:200])}" if style.closing else "End with a fitting closing.",
+        greeting=f"Begin with this greeting, made to fit: {room.clean(style.greeting, 200)}" if style.greeting else "Begin with a fitting greeting.",
+        closing=f"End with exactly: {room.clean(style.closing, 200)}" if style.closing else "End with a fitting closing.",
         instructions=f"The recipient, whom you write for, wishes: {wishes}\n" if wishes else "")
     end = f"Draft the reply to the e-mail between <<<MAIL {room.nonce}>>> and <<<END {room.nonce}>>> now, in {spoken}. JSON only."
     return _prompt(room, system, mail, thread, [], end, _DRAFT, said)
@@ -209,7 +213,7 @@ def _data(room: _Room, mail: ParsedMail, thread: Sequence[Piece]) -> str:
     """The mail and its context: its own words first, then the thread from the newest, quotes last."""
     body = concealed.seen(mail)
     own, quoted = _unquoted(body)
-    head = "\n".join(room.clean(line) for line in _head(mail) if line)
+    head = "\n".join(room.clean(line, LINE) for line in _head(mail) if line)
     room.left = max(room.left, LEAST)
     head = room.take(head, room.left // 2)
     room.left = max(room.left, LEAST // 2)
@@ -218,7 +222,7 @@ def _data(room: _Room, mail: ParsedMail, thread: Sequence[Piece]) -> str:
         if room.left < 60:
             break
         who = "written by the recipient" if piece.role == "sent" else f"from {piece.sender}"
-        title = room.clean(f"{who}, {_date(piece.date)}, subject: {piece.subject[:200]}")
+        title = room.clean(f"{who}, {_date(piece.date)}, subject: {piece.subject[:LINE]}", 400)
         words = room.clean(_unquoted(piece.text)[0])
         parts += ["", f"--- earlier mail {number} of the thread, {title}", room.take(words, room.left // 2)]
     if own and quoted and not thread and room.left >= 60:
@@ -231,7 +235,7 @@ def _head(mail: ParsedMail) -> list[str]:
     return [
         f"From: {_person(mail.sender)}", f"To: {', '.join(map(_person, mail.to[:PEOPLE]))}" if mail.to else "",
         f"Cc: {', '.join(map(_person, mail.cc[:PEOPLE]))}" if mail.cc else "", f"Date: {_date(mail.date)}",
-        f"Subject: {' '.join(mail.subject[:300].split())}", f"Attachments: {', '.join(files)}" if files else "", _appointment(mail)]
+        f"Subject: {' '.join(mail.subject[:4 * LINE].split())}", f"Attachments: {', '.join(files)}" if files else "", _appointment(mail)]
 
 
 def _person(address: Address) -> str:
@@ -267,19 +271,17 @@ def _learn(masker: Masker | None, mail: ParsedMail, thread: Sequence[Piece]) -> 
                      *(words for piece in thread for words in (piece.sender, piece.text[:20_000], piece.subject)))
 
 
-def _said(who: str, told: triage.Rating, room: _Room, words: str) -> str:
+def _said(who: str, told: triage.Rating, room: _Room, shown: str | None) -> str:
     """A rating that is there already, its reasons as sentences.
 
-    A reason quotes pieces of the mail, and half a bank account is not recognised as one: with a masker only those leave that stand in
-    the masked words as they are.
+    A reason may quote half a bank account: of a masked mail only those leave whose words stand in it as it is shown.
     """
     lang = "en"         # that of the prompt
-    left = " ".join(room.clean(words).split()) if room.masker else ""
-    kept = [reason for reason in told.reasons if not room.masker
-            or all(not isinstance(value, str) or _DATE.fullmatch(value) or value.strip("… ") in left for value in reason.params.values())]
+    kept = [reason for reason in told.reasons if shown is None
+            or all(not isinstance(value, str) or _DATE.fullmatch(value) or value.strip("… ") in shown for value in reason.params.values())]
     why = "; ".join(language.t(lang, f"reason.{reason.code}", **reason.params) for reason in kept)
     return (f"--- {who}: urgency {told.urgency}, importance {told.importance}, category {told.category}, kind {told.kind}, "
-            f"needs_reply {str(told.needs_reply).lower()}, confidence {told.confidence:.2f}. Why: {room.clean(why[:600])}")
+            f"needs_reply {str(told.needs_reply).lower()}, confidence {told.confidence:.2f}. Why: {room.clean(why, 600)}")
 
 
 def _rating_schema(stronger: bool) -> dict[str, Any]:

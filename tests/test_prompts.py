@@ -190,3 +190,15 @@ def test_the_preview_is_what_would_be_sent():
 def test_every_warning_has_its_sentence():
     for lang in language.LANGUAGES:
         assert len(set(concealed.sentences(concealed.CODES, lang))) == len(concealed.CODES)
+
+
+IBAN = "DE89 3704 0044 0532 0130 00"
+
+
+@pytest.mark.parametrize("at", [190, 290, 294, 390, 1490, 1494])
+def test_what_is_cut_is_masked_before_so_that_no_half_of_an_account_leaves(at):
+    long = f"{'x ' * at}"[:at] + IBAN
+    mail = message.parse(raw(subject=long, text=f"Could you pay the 450 EUR by Friday to {IBAN}?"))
+    thread = [prompts.Piece("received", "Miriam", NOW, long, f"{long} is the account.")]
+    prompt = said(asked(mail, thread=thread, masker=Masker([], []))) + said(drafted(mail, thread=thread, masker=Masker([], []), instructions=long))
+    assert not any(part in prompt for part in ("DE89", "3704", "0532"))
